@@ -1,0 +1,40 @@
+"""Events, states, executions and the specs of workflows: frozen data without I/O."""
+
+from flux.domain.events import (
+    EventRecord,
+    ExecutionEvent,
+    ExecutionEventType,
+    ExecutionState,
+    Wait,
+    WaitKind,
+)
+from flux.domain.execution import Claim, Execution, LogLine, PendingWait
+from flux.domain.workflow import (
+    Bundle,
+    Manifest,
+    Module,
+    ResourceRequest,
+    WorkflowRef,
+    WorkflowSpec,
+    WorkflowVersion,
+)
+
+__all__ = [
+    "Bundle",
+    "Claim",
+    "EventRecord",
+    "Execution",
+    "ExecutionEvent",
+    "ExecutionEventType",
+    "ExecutionState",
+    "LogLine",
+    "Manifest",
+    "Module",
+    "PendingWait",
+    "ResourceRequest",
+    "Wait",
+    "WaitKind",
+    "WorkflowRef",
+    "WorkflowSpec",
+    "WorkflowVersion",
+]

@@ -1,0 +1,38 @@
+"""What the engine needs of the world, as narrow protocols."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Protocol
+
+from flux.codec import Payload
+from flux.domain import EventRecord
+
+
+class Journal(Protocol):
+    """Where the engine writes what happened."""
+
+    def append(self, events: Sequence[EventRecord], *, release: bool = False) -> asyncio.Future[int]:
+        """Make events durable; the future's result is the seq of the first one.
+
+        It fails with `StaleClaimError` when another owner has taken the execution. Appends of one
+        execution are committed in the order of the calls. `release` lets go of the execution with them.
+        """
+        ...
+
+    def progress(self, source_id: str, name: str, value: str) -> None:
+        """Stream an ephemeral value (JSON text); may drop it."""
+        ...
+
+
+class ValueCodec(Protocol):
+    """Values to payloads and back (see `flux.codec.Codec`)."""
+
+    def encode(self, value: object) -> Payload:
+        """Raises `CodecError` naming the path of what cannot be carried."""
+        ...
+
+    def decode(self, payload: Payload) -> object:
+        """The value itself, of its original type."""
+        ...

@@ -1,0 +1,391 @@
+"""Every error Flux raises, one tree.
+
+```
+FluxError                          code, status, exit_code, hint
+├─ ExecutionError                  a task or workflow of the user's failed
+│  ├─ RetryError                   … after its retries
+│  └─ ExecutionTimeoutError        … by running out of time
+├─ NonDeterminismError             replayed code asks for something else than was recorded
+├─ InvalidInputError               input or answer refused, with per-field errors
+├─ NotFoundError                   nothing by that name or id
+│  ├─ WorkflowNotFoundError, VersionNotFoundError, TaskNotFoundError
+│  ├─ ExecutionContextNotFoundError
+│  ├─ WaitNotFoundError
+│  └─ WorkerNotFoundError
+├─ ConflictError                   the thing exists, but not in a state that allows this
+│  ├─ ExecutionFinishedError, NotPausedError, ExecutionCancellingError, ExecutionOwnedError
+│  ├─ WaitAmbiguousError, WaitAnsweredError
+│  ├─ StaleClaimError
+│  └─ WorkflowAlreadyExistError
+├─ WorkflowCatalogError            code that cannot be registered
+├─ CodecError                      a value that cannot be stored
+├─ ConfigurationError              a wrong setting
+├─ UnauthorizedError, ForbiddenError
+├─ StoreError                      the database refused
+├─ ServerUnavailableError          no server answers at the address
+├─ WorkerProcessCrashed            a runner died
+└─ UsageError                      the API was called in a way that cannot work
+```
+
+`code` is stable and machine-readable; `status` is the HTTP status and `exit_code` the process exit
+code it maps to. A message says what happened; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+
+class FluxError(Exception):
+    """Base of every error raised by Flux itself.
+
+    Example:
+        >>> try:
+        ...     raise WorkflowNotFoundError("shop/order")
+        ... except FluxError as error:
+        ...     print(error.code, error.status)
+        workflow_not_found 404
+    """
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    exit_code: ClassVar[int] = 1
+    hint: str = ""
+
+    def __init__(self, message: str = "", *, hint: str = "") -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().split("\n")[0])
+        if hint:
+            self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What happened, in one or two sentences."""
+        return super().__str__()
+
+    def extra(self) -> Mapping[str, Any]:
+        """Further JSON members of the problem document (RFC 9457 extension members)."""
+        return {}
+
+
+class ExecutionError(FluxError):
+    """A task or workflow failed; `inner_exception` is what the user's code raised."""
+
+    code = "execution_failed"
+
+    def __init__(self, inner_exception: BaseException | None = None, message: str | None = None) -> None:
+        self.inner_exception = inner_exception
+        super().__init__(message or _describe(inner_exception))
+        if inner_exception is not None:
+            self.__cause__ = inner_exception
+
+
+class RetryError(ExecutionError):
+    """Every attempt of a task failed."""
+
+    code = "retries_exhausted"
+
+    def __init__(
+        self,
+        inner_exception: BaseException | None = None,
+        attempts: int = 0,
+        delay: float = 0,
+        backoff: float = 0,
+    ) -> None:
+        self.attempts = attempts
+        self.delay = delay
+        self.backoff = backoff
+        super().__init__(inner_exception, f"{_describe(inner_exception)} (after {attempts} retries)")
+
+
+class ExecutionTimeoutError(ExecutionError):
+    """A task or workflow ran out of time."""
+
+    code = "timed_out"
+
+    def __init__(self, type: str = "Task", name: str = "", id: str = "", timeout: float = 0) -> None:
+        self.type = type
+        self.name = name
+        self.id = id
+        self.timeout = timeout
+        super().__init__(None, f"{type} {name} ({id}) timed out ({timeout:g}s).")
+
+
+class NonDeterminismError(FluxError):
+    """Replayed code asked for something else than what is recorded."""
+
+    code = "non_determinism"
+    status = 409
+    hint = "Keep the recorded version, or move, fork or retry the execution on purpose."
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        recorded: str = "",
+        attempted: str = "",
+        recorded_at: str = "",
+        attempted_at: str = "",
+        cause: str = "",
+    ) -> None:
+        self.recorded = recorded
+        self.attempted = attempted
+        self.recorded_at = recorded_at
+        self.attempted_at = attempted_at
+        self.cause = cause
+        super().__init__(message or self._sentence())
+
+    def _sentence(self) -> str:
+        attempted = self.attempted or "nothing more"
+        where = f" at {self.attempted_at}" if self.attempted_at else ""
+        cause = f" Likely cause: {self.cause}." if self.cause else ""
+        return (
+            f"Replay diverged: the history has {self.recorded} (recorded at {self.recorded_at or 'an unknown line'}), "
+            f"the code now calls {attempted}{where}.{cause}"
+        )
+
+    def extra(self) -> Mapping[str, Any]:
+        names = ("recorded", "attempted", "recorded_at", "attempted_at", "cause")
+        return {name: getattr(self, name) for name in names}
+
+
+class InvalidInputError(FluxError):
+    """An input or an answer does not fit its type.
+
+    `errors` is a list of `{"loc": [...], "msg": str, "type": str}`, one for each wrong field.
+    """
+
+    code = "invalid_input"
+    status = 422
+    exit_code = 2
+
+    def __init__(self, message: str = "", errors: Sequence[Mapping[str, Any]] = (), *, hint: str = "") -> None:
+        self.errors = [dict(error) for error in errors]
+        super().__init__(message or self._sentence(), hint=hint)
+
+    def _sentence(self) -> str:
+        if not self.errors:
+            return "The input is not valid."
+        fields = (f"{'.'.join(map(str, error.get('loc', ()))) or 'input'}: {error.get('msg', '')}" for error in self.errors)
+        return "The input is not valid: " + "; ".join(fields) + "."
+
+    def extra(self) -> Mapping[str, Any]:
+        return {"errors": self.errors}
+
+
+class NotFoundError(FluxError):
+    """Nothing by that name or id."""
+
+    code = "not_found"
+    status = 404
+
+
+class WorkflowNotFoundError(NotFoundError):
+    """No workflow of that name is registered."""
+
+    code = "workflow_not_found"
+    hint = "List them with `flux workflow list`, or register one with `flux workflow register FILE`."
+
+    def __init__(self, ref: str = "", message: str = "") -> None:
+        self.ref = ref
+        super().__init__(message or f"Workflow '{ref}' not found.")
+
+
+class VersionNotFoundError(NotFoundError):
+    """The workflow has no such version."""
+
+    code = "version_not_found"
+    hint = "List its versions with `flux workflow versions REF`."
+
+
+class TaskNotFoundError(NotFoundError):
+    """No task of that name."""
+
+    code = "task_not_found"
+
+
+class ExecutionContextNotFoundError(NotFoundError):
+    """No execution of that id."""
+
+    code = "execution_not_found"
+    hint = "List them with `flux execution list`."
+
+    def __init__(self, execution_id: str = "", message: str = "") -> None:
+        self.execution_id = execution_id
+        super().__init__(message or f"Execution '{execution_id}' not found.")
+
+
+class WaitNotFoundError(NotFoundError):
+    """The execution has no open wait of that id or name."""
+
+    code = "wait_not_found"
+
+
+class WorkerNotFoundError(NotFoundError):
+    """No worker of that name is registered."""
+
+    code = "worker_not_found"
+
+
+class ConflictError(FluxError):
+    """The thing exists, but its state does not allow this."""
+
+    code = "conflict"
+    status = 409
+
+
+class ExecutionFinishedError(ConflictError):
+    """The execution is finished: it cannot be resumed or cancelled."""
+
+    code = "execution_finished"
+
+
+class NotPausedError(ConflictError):
+    """The execution does not wait for an answer."""
+
+    code = "not_paused"
+
+
+class ExecutionCancellingError(ConflictError):
+    """The execution is being cancelled."""
+
+    code = "execution_cancelling"
+
+
+class ExecutionOwnedError(ConflictError):
+    """Another live process runs this execution."""
+
+    code = "execution_owned"
+
+
+class WaitAmbiguousError(ConflictError):
+    """Several waits are open: name the one to answer."""
+
+    code = "wait_ambiguous"
+
+    def __init__(self, waits: Sequence[Mapping[str, Any]] = (), message: str = "") -> None:
+        self.waits = [dict(wait) for wait in waits]
+        names = ", ".join(f"{wait.get('name')} ({wait.get('id')})" for wait in self.waits)
+        super().__init__(
+            message or f"Several waits are open: {names}.",
+            hint="Choose one with `--wait NAME`, `?wait=` or `wait=`.",
+        )
+
+    def extra(self) -> Mapping[str, Any]:
+        return {"waits": self.waits}
+
+
+class WaitAnsweredError(ConflictError):
+    """That wait has been answered already."""
+
+    code = "wait_answered"
+
+
+class StaleClaimError(ConflictError):
+    """Another owner has claimed the execution since: this writer must stop."""
+
+    code = "stale_claim"
+
+
+class WorkflowAlreadyExistError(ConflictError):
+    """A workflow of that name exists."""
+
+    code = "workflow_exists"
+
+
+class WorkflowCatalogError(FluxError):
+    """The code cannot be registered."""
+
+    code = "workflow_invalid"
+    status = 400
+
+
+class CodecError(FluxError):
+    """A value cannot be stored; the message names its path."""
+
+    code = "value_not_storable"
+    status = 422
+
+
+class ConfigurationError(FluxError):
+    """A setting is wrong."""
+
+    code = "configuration_error"
+    exit_code = 2
+
+
+class UnauthorizedError(FluxError):
+    """Authentication is missing or wrong."""
+
+    code = "unauthorized"
+    status = 401
+
+
+class ForbiddenError(FluxError):
+    """The caller may not do this."""
+
+    code = "forbidden"
+    status = 403
+
+
+class StoreError(FluxError):
+    """The database refused."""
+
+    code = "store_unavailable"
+    status = 503
+
+
+class DatabaseConnectionError(StoreError):
+    """The database cannot be opened."""
+
+    code = "database_unavailable"
+
+
+class PostgreSQLConnectionError(DatabaseConnectionError):
+    """PostgreSQL cannot be reached."""
+
+
+class ServerUnavailableError(FluxError):
+    """No Flux server answers at the address."""
+
+    code = "server_unavailable"
+    status = 503
+    exit_code = 3
+    hint = "Start one with `flux dev` or `flux start server`, or pass --server-url."
+
+
+class WorkerProcessCrashed(FluxError):
+    """The process that ran the execution died."""
+
+    code = "runner_crashed"
+
+
+class RunnerNotAvailableError(FluxError):
+    """No runner can take the work now."""
+
+    code = "runner_unavailable"
+    status = 503
+
+
+class UsageError(FluxError):
+    """The API was called in a way that cannot work here."""
+
+    code = "usage_error"
+    status = 400
+    exit_code = 2
+
+
+class PauseRequested(FluxError):
+    """Kept for code that names it; a pause is a wait, nothing is raised at one."""
+
+    code = "pause_requested"
+
+
+def _describe(error: BaseException | None) -> str:
+    if error is None:
+        return "The execution failed."
+    try:
+        text = str(error)
+    except Exception:
+        text = "<its message cannot be read>"
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
