@@ -44,7 +44,7 @@ class FluxApi(Protocol):
         ...
 
     async def publish(self, publication: Publication) -> list[WorkflowSummary]:
-        """`POST /workflows` with a JSON body"""
+        """`POST /workflows` with a JSON body; without `workflows` in it a worker imports the source to find them"""
         ...
 
     async def upload(self, name: str, source: bytes) -> list[WorkflowSummary]:

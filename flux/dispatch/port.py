@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flux.codec import Payload
-from flux.domain import Bundle, Claim, EventRecord, LogLine
+from flux.domain import Bundle, Claim, EventRecord, LogLine, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class ValidationRequested:
     """Validate a value against the types of a workflow's code; answer with `WorkerPort.validated`.
 
     Attributes:
-        kind: "input" of the workflow, or "answer" to the wait `wait_id` of `execution_id`.
+        kind: "input" of the workflow, or "answer" to a wait with this `schema` and `model`.
     """
 
     request_id: str
@@ -78,11 +78,23 @@ class ValidationRequested:
     name: str
     kind: str
     value: Payload
-    execution_id: str = ""
-    wait_id: str = ""
+    schema: str = ""
+    model: str = ""
 
 
-Delivery = Assigned | Answered | CancelRequested | Prewarm | ValidationRequested
+@dataclass(frozen=True, slots=True)
+class ProbeRequested:
+    """Import this source in a fresh runner and answer with `WorkerPort.probed`.
+
+    The runner that succeeds stays: it is the first one of the version that is then published.
+    """
+
+    request_id: str
+    bundle: Bundle
+    cwd: str = ""
+
+
+Delivery = Assigned | Answered | CancelRequested | Prewarm | ValidationRequested | ProbeRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +138,18 @@ class ValidationResult:
 
     request_id: str
     errors: tuple[dict[str, object], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeResult:
+    """Answer to a `ProbeRequested`: the manifest, or the error with its place in the source."""
+
+    request_id: str
+    manifest: Manifest = field(default_factory=Manifest)
+    error: str = ""
+    traceback: str = ""
+    path: str = ""
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +208,10 @@ class WorkerPort(Protocol):
 
     async def validated(self, worker: str, result: ValidationResult) -> None:
         """Answer a validation request."""
+        ...
+
+    async def probed(self, worker: str, result: ProbeResult) -> None:
+        """Answer a probe request."""
         ...
 
     async def leave(self, worker: str) -> None:

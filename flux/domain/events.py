@@ -100,6 +100,7 @@ class Wait:
         wake_at: microseconds UTC at which it ends by itself; None when only an answer ends it.
         output: what `pause(output=)` shows to the person.
         schema: JSON schema (text) of the answer, or "" when any value will do.
+        model: `module:qualname` of the pydantic model or dataclass behind the schema, or "".
     """
 
     id: str
@@ -108,6 +109,7 @@ class Wait:
     wake_at: int | None = None
     output: Payload | None = None
     schema: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ class EventRecord:
         seq: 1..n in its execution, dense; 0 until the store has assigned it.
         ordinal: n-th event sent by one owner of the execution (with its generation it makes
             redelivery harmless); 0 for events the server appends itself.
+        position: place in the commit order of all executions; 0 until the store has assigned it.
         parent: call id of the enclosing task, or "".
         digest: digest of the call's arguments, or "".
         location: `file:line` of the call, or "".
@@ -139,6 +142,7 @@ class EventRecord:
     payload: Payload | None = None
     seq: int = 0
     ordinal: int = 0
+    position: int = 0
     parent: str = ""
     digest: str = ""
     location: str = ""

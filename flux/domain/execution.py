@@ -58,6 +58,7 @@ class PendingWait:
     wake_at: int | None = None
     output: Payload | None = None
     schema: str = ""
+    model: str = ""
     answered: bool = False
 
 

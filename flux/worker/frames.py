@@ -68,6 +68,7 @@ class Validate(Frame, frozen=True):
     kind: str
     value: Payload
     schema: str = ""
+    model: str = ""
 
 
 class Shutdown(Frame, frozen=True):
