@@ -61,7 +61,9 @@ class FluxApi(Protocol):
         """`POST /workflows/{ref}/run/{sync|async}`"""
         ...
 
-    def stream(self, ref: str, input: Any = None, version: int | None = None) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+    def stream(
+        self, ref: str, input: Any = None, version: int | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
         """`POST /workflows/{ref}/run/stream`: (SSE event name, data)"""
         ...
 
