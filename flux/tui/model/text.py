@@ -21,9 +21,13 @@ class Span(NamedTuple):
 Line = tuple[Span, ...]
 
 _CONTROL = {
-    code: chr(0x2400 + code) if code < 32 else "\N{SYMBOL FOR DELETE}" for code in (*range(32), 127) if code not in (9, 10)
+    code: chr(0x2400 + code) if code < 32 else "\N{SYMBOL FOR DELETE}"
+    for code in (*range(32), 127)
+    if code not in (9, 10)
 } | {9: "    ", 10: "⏎"}
-_INVISIBLE = dict.fromkeys((*range(0x80, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF), "·")
+_INVISIBLE = dict.fromkeys(
+    (*range(0x80, 0xA0), *range(0x200B, 0x2010), *range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF), "·"
+)
 _TABLE = _CONTROL | _INVISIBLE
 
 
@@ -89,7 +93,9 @@ def line(*parts: Span | str | tuple[str, str]) -> Line:
         >>> plain(line("a ", ("b", "bold")))
         'a b'
     """
-    return tuple(part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts)
+    return tuple(
+        part if isinstance(part, Span) else Span(part) if isinstance(part, str) else Span(*part) for part in parts
+    )
 
 
 def plain(spans: Iterable[Span]) -> str:
