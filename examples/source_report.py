@@ -205,7 +205,7 @@ def render(root: str, facts: Sequence[FileFacts], review: Review, written: datet
             [(each.name, each.lines, f"{each.path}:{each.line}") for each in functions[: review.longest]],
         ),
         "## Most imported modules",
-        _table(("Module", "Imported by files", "From"), _most_imported(facts)),
+        _table(("Module", "Imported by files", "From"), _most_imported(root, facts)),
     ]
     problems = [(fact.path, fact.problem) for fact in facts if fact.problem]
     if problems:
@@ -262,10 +262,9 @@ def _summary(folder: str, facts: Sequence[FileFacts]) -> FolderSummary:
     )
 
 
-def _most_imported(facts: Iterable[FileFacts], limit: int = 15) -> list[tuple[str, int, str]]:
-    facts = list(facts)
+def _most_imported(root: str, facts: Sequence[FileFacts], limit: int = 15) -> list[tuple[str, int, str]]:
     counts = Counter(name for fact in facts for name in fact.imports)
-    own = {Path(fact.path).parts[0].removesuffix(".py") for fact in facts}
+    own = {Path(root).name, *(Path(fact.path).parts[0].removesuffix(".py") for fact in facts)}
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit]
     return [(name, count, _origin(name.split(".")[0], own)) for name, count in ranked]
 

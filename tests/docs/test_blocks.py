@@ -1,0 +1,149 @@
+"""README and docs are true: their python blocks run, their links lead somewhere, their commands exist.
+
+The python blocks of a page run in order, as one script in a fresh folder; `print(...)  # text` promises a line.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+LINK = re.compile(r"\]\((?!https?://|#|mailto:)(?P<target>[^)#\s]+)(?:#(?P<anchor>[^)\s]+))?\)")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+_PRINTS = re.compile(r"^\s*print\(.*\)  # (?P<text>.+)$")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its language, and its text with the line it starts at (1-based)."""
+
+    language: str
+    line: int
+    text: str
+
+
+def blocks(page: str) -> list[Block]:
+    """All fenced blocks of a page in order."""
+    found: list[Block] = []
+    language, start, lines = "", 0, list[str]()
+    for number, line in enumerate(page.splitlines(), 1):
+        if not line.startswith("```"):
+            lines.append(line)
+        elif start:
+            found.append(Block(language, start + 1, "\n".join(lines)))
+            start = 0
+        else:
+            language, start, lines = line[3:].strip(), number, []
+    assert not start, f"the block that begins in line {start} is never closed"
+    return found
+
+
+def script(page: str) -> str:
+    """The python blocks of a page as one file, each at the line it has in the page."""
+    lines = [""] * len(page.splitlines())
+    for block in blocks(page):
+        if block.language == "python":
+            for offset, line in enumerate(block.text.splitlines()):
+                lines[block.line - 1 + offset] = line
+    return "\n".join(lines) + "\n"
+
+
+def promised_lines(source: str) -> list[str]:
+    """What a page says its `print(...)  # text` lines print."""
+    return [match["text"] for line in source.splitlines() if (match := _PRINTS.match(line))]
+
+
+RUNNABLE = [page for page in PAGES if script(page.read_text(encoding="utf-8")).strip()]
+
+
+def name(page: Path) -> str:
+    """Path below the root, as the id of a test."""
+    return page.relative_to(ROOT).as_posix()
+
+
+def test_the_pages_have_blocks_to_run() -> None:
+    assert len(RUNNABLE) >= 6
+
+
+@pytest.mark.parametrize("page", RUNNABLE, ids=name)
+def test_blocks_run_and_print_what_they_promise(page: Path, tmp_path: Path) -> None:
+    source = script(page.read_text(encoding="utf-8"))
+    file = tmp_path / "page.py"
+    file.write_text(source, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(file)],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"{name(page)} (line numbers are the page's own):\n{done.stderr}"
+    printed = iter(done.stdout.splitlines())
+    for promised in promised_lines(source):
+        assert promised in printed, f"{name(page)} promises {promised!r}; it printed:\n{done.stdout}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that a page's headings make."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for match in LINK.finditer(page.read_text(encoding="utf-8")):
+        target = page.parent / match["target"]
+        assert target.exists(), f"{page.name} links to {match['target']}"
+        if match["anchor"]:
+            assert match["anchor"] in anchors(target), f"{page.name} links to {match['target']}#{match['anchor']}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_named_in_commands_exist(page: Path) -> None:
+    for block in blocks(page.read_text(encoding="utf-8")):
+        if block.language == "bash":
+            for file in re.findall(r"\bexamples/\w+\.py\b", block.text):
+                assert (ROOT / file).exists(), f"{page.name} names {file}"
+
+
+def test_every_page_is_reachable_from_the_readme() -> None:
+    seen, queue = set[Path](), [ROOT / "README.md"]
+    while queue:
+        page = queue.pop()
+        if page in seen or page.suffix != ".md":
+            continue
+        seen.add(page)
+        queue += ((page.parent / match["target"]).resolve() for match in LINK.finditer(page.read_text("utf-8")))
+    assert set((ROOT / "docs").glob("**/*.md")) <= seen
+
+
+def test_readme_shows_the_dashboard_and_two_complete_commands() -> None:
+    first = [block.text for block in blocks(README) if block.language == "bash"][:2]
+    assert "![" in README.split("```")[0]
+    for command in first:
+        assert command.startswith("python3 -m venv .venv && .venv/bin/pip install ")
+        assert len(command.splitlines()) == 1
+    assert first[0].endswith("flux dev examples")
+    assert first[1].endswith("python -m pytest")
+
+
+def test_ci_takes_its_test_command_from_the_readme() -> None:
+    done = subprocess.run([ROOT / ".ci" / "run", "--print-test-command"], capture_output=True, text=True, timeout=30)
+    assert done.stdout.strip() == "python -m pytest"
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_changelog_begins_with_the_version_in_pyproject() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    titles = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert version in titles[:2]

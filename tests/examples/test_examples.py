@@ -1,0 +1,144 @@
+"""Every example runs here and now, gives what its docstring says, and records what happened."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from flux import ExecutionContext
+from flux.errors import ExecutionError, InvalidInputError
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+Load = Callable[[str], ModuleType]
+
+
+def types(ctx: ExecutionContext[Any], name: str | None = None) -> list[str]:
+    """The types of the events, of one task or of all."""
+    return [str(event.type) for event in ctx.events if name is None or event.name == name]
+
+
+def test_hello_world_records_one_task(example: Load) -> None:
+    ctx = example("hello_world").hello_world.run("Ada")
+    assert ctx.output == "Hello, Ada"
+    assert types(ctx) == ["WORKFLOW_STARTED", "TASK_STARTED", "TASK_COMPLETED", "WORKFLOW_COMPLETED"]
+    assert [event.seq for event in ctx.events] == [1, 2, 3, 4]
+
+
+def test_hello_world_greets_the_world_without_an_input(example: Load) -> None:
+    assert example("hello_world").hello_world.run().output == "Hello, World"
+
+
+def test_parallel_calls_keep_the_order_of_the_calls(example: Load) -> None:
+    module = example("parallel_calls")
+    ctx = module.cheapest_offer.run("bicycle")
+    assert ctx.output == module.Offer("south", "bicycle", 99.5)
+    assert types(ctx, "ask").count("TASK_COMPLETED") == 3
+    finished = [event.value.supplier for event in ctx.events if event.name == "ask" and event.type == "TASK_COMPLETED"]
+    assert sorted(finished) == ["north", "south", "west"]
+
+
+def test_pipeline_steps_hand_results_on(example: Load) -> None:
+    ctx = example("pipeline_steps").word_counts.run("To be, or not to be")
+    assert ctx.output == {"to": 2, "be": 2, "or": 1, "not": 1}
+    completed = [event.name for event in ctx.events if event.type == "TASK_COMPLETED"]
+    assert [name for name in completed if name != "pipeline"] == ["normalise", "split", "count"]
+
+
+def test_map_items_keep_the_order_of_the_items(example: Load) -> None:
+    ctx = example("map_items").prime_factors.run([12, 97, 1001])
+    assert ctx.output == {"12": [2, 2, 3], "97": [97], "1001": [7, 11, 13]}
+    assert types(ctx, "factorise").count("TASK_COMPLETED") == 3
+
+
+def test_map_items_fail_with_the_original_error(example: Load) -> None:
+    ctx = example("map_items").prime_factors.run([12, 1])
+    assert ctx.has_failed
+    assert isinstance(ctx.output, ExecutionError)
+    assert "1 has no prime factors" in str(ctx.output)
+
+
+def test_retries_then_fallback_then_payment(example: Load) -> None:
+    ctx = example("retries").place_order.run({"item": "bicycle", "weight": 12})
+    assert ctx.output == {"payment": "paid 99.50 for the bicycle", "shipping": "sent the bicycle"}
+    assert types(ctx, "live_price") == [
+        "TASK_STARTED",
+        "TASK_RETRY_FAILED",
+        "TASK_RETRY_STARTED",
+        "TASK_RETRY_FAILED",
+        "TASK_RETRY_STARTED",
+        "TASK_RETRY_FAILED",
+        "TASK_FALLBACK_STARTED",
+        "TASK_FALLBACK_COMPLETED",
+        "TASK_COMPLETED",
+    ]
+    assert types(ctx, "take_payment")[-2:] == ["TASK_RETRY_COMPLETED", "TASK_COMPLETED"]
+
+
+def test_retries_roll_back_what_cannot_be_sent(example: Load, capsys: pytest.CaptureFixture[str]) -> None:
+    ctx = example("retries").place_order.run({"item": "anvil", "weight": 80})
+    assert ctx.has_succeeded
+    assert ctx.output["shipping"] == "not sent: 80 kg is more than a carrier takes"
+    assert "released the parcel with the anvil" in capsys.readouterr().out
+    assert types(ctx, "ship") == [
+        "TASK_STARTED",
+        "TASK_ROLLBACK_STARTED",
+        "TASK_ROLLBACK_COMPLETED",
+        "TASK_FAILED",
+    ]
+
+
+def test_retries_refuse_a_wrong_order_before_anything_runs(example: Load) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        example("retries").place_order.run({"item": "feather", "weight": 0})
+    assert [error["loc"][-1] for error in caught.value.errors] == ["weight"]
+
+
+def test_approval_waits_and_goes_on_with_the_answer(example: Load) -> None:
+    claims = example("approval")
+    waiting = claims.expense_claim.run({"employee": "Ada", "amount": 840})
+    assert waiting.is_paused
+    assert waiting.output == claims.Claim(employee="Ada", amount=840)
+    assert types(waiting)[-1] == "WORKFLOW_PAUSED"
+    done = claims.expense_claim.resume(waiting.execution_id, {"approve": True, "limit": 500})
+    assert done.output == "paid 500.00 to Ada"
+    assert types(done, "pay") == ["TASK_STARTED", "TASK_COMPLETED"]
+    assert types(done)[: len(waiting.events)] == types(waiting)
+
+
+def test_approval_stays_paused_after_a_wrong_answer(example: Load) -> None:
+    claim = example("approval").expense_claim
+    waiting = claim.run({"employee": "Ada", "amount": 840})
+    with pytest.raises(InvalidInputError) as caught:
+        claim.resume(waiting.execution_id, {"approve": "perhaps", "limit": -1})
+    assert sorted(error["loc"][-1] for error in caught.value.errors) == ["approve", "limit"]
+    refused = claim.resume(waiting.execution_id, {"approve": False, "comment": "no receipt"})
+    assert refused.output == "refused: no receipt"
+
+
+def test_approval_pays_small_claims_at_once(example: Load) -> None:
+    ctx = example("approval").expense_claim.run({"employee": "Ada", "amount": 12.5})
+    assert ctx.output == "paid 12.50 to Ada"
+    assert "WORKFLOW_PAUSED" not in types(ctx)
+
+
+def test_cancellation_imports_everything_when_nobody_cancels(example: Load) -> None:
+    ctx = example("cancellation").import_batches.run({"batches": 3, "seconds": 0})
+    assert ctx.output == 3
+    assert types(ctx, "import_batch").count("TASK_COMPLETED") == 3
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_docstring_names_the_idea_and_a_command_that_exists(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    text = ast.get_docstring(tree) or ""
+    commands = [line.split() for line in text.splitlines() if line.strip().startswith("flux exec ")]
+    functions = {node.name for node in tree.body if isinstance(node, ast.AsyncFunctionDef)}
+    assert commands, "says how to run it"
+    for _, _, file, workflow, *_ in commands:
+        assert file == f"examples/{path.name}"
+        assert workflow in functions
