@@ -1,0 +1,1 @@
+"""Who runs what: the bus, the executions service, the dispatcher, presence of workers, dead runners."""

@@ -1,0 +1,1 @@
+"""When things happen: triggers of schedules, and the timer of durable waits."""
