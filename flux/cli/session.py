@@ -1,0 +1,60 @@
+"""How a command reaches the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from flux.client.client import FluxClient
+    from flux.config import Settings
+
+T = TypeVar("T")
+Connector = Callable[[str], "FluxClient"]
+
+
+def _connect(server_url: str) -> FluxClient:
+    from flux.client.client import FluxClient
+
+    return FluxClient(server_url)
+
+
+connector: ContextVar[Connector] = ContextVar("connector", default=_connect)
+"""Makes the client of a URL; tests set one that reaches an application in their own process."""
+
+
+def on_server(server_url: str, work: Callable[[FluxClient], Awaitable[T]]) -> T:
+    """Run `work` with a client of the server and close the client.
+
+    Args:
+        server_url: as the option gave it; "" means the configured one.
+    """
+
+    async def session() -> T:
+        client = connector.get()(server_url or configured_url())
+        try:
+            return await work(client)
+        finally:
+            await client.close()
+
+    return asyncio.run(session())
+
+
+def configured_url() -> str:
+    """`workers.server_url` if somebody set it, else the address of this project's own server."""
+    from flux.config import load_settings
+
+    return url_of(load_settings({}))
+
+
+def url_of(settings: Settings) -> str:
+    """Where the server of these settings answers.
+
+    A bind to all interfaces is reached as localhost.
+    """
+    if "server_url" in settings.workers.model_fields_set:
+        return settings.workers.server_url
+    host = "localhost" if settings.server_host in ("0.0.0.0", "::", "") else settings.server_host
+    return f"http://{host}:{settings.server_port}"
