@@ -1,0 +1,84 @@
+"""Concurrent branches: what `parallel`, `map` and graphs share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import copy_context
+from typing import Any
+
+from flux.engine.context import NO_CONTEXT
+from flux.engine.frame import CURRENT
+from flux.errors import ExecutionError
+
+GRACE = 2.0
+"""Seconds that siblings of a failed branch get to finish before they are cancelled."""
+
+Branch = Callable[[], Awaitable[Any]]
+
+
+async def run_branches(
+    label: str, branches: Sequence[Branch], *, max_concurrent: int | None = None, raise_on_error: bool = True
+) -> list[Any]:
+    """Run branches concurrently, each under a path of its own; results in the order of the branches.
+
+    When one fails its siblings get `GRACE` seconds to finish; then they are cancelled and the first
+    failure is raised. With `raise_on_error=False` all run to their end and failed slots hold None.
+
+    Args:
+        label: what the paths of the branches start with.
+        max_concurrent: branches that run at once; None for all.
+    """
+    frame = CURRENT.get()
+    if frame is None:
+        raise ExecutionError(None, NO_CONTEXT)
+    loop = asyncio.get_running_loop()
+    limit = asyncio.Semaphore(max_concurrent) if max_concurrent else None
+    group = frame.session.calls.group(frame.path, label)
+    tasks: list[asyncio.Task[Any]] = []
+    for index, branch in enumerate(branches):
+        context = copy_context()
+        context.run(CURRENT.set, frame.branch(group, index))
+        tasks.append(loop.create_task(_limited(branch, limit), context=context))
+    return await _gather(tasks, raise_on_error)
+
+
+async def _limited(branch: Branch, limit: asyncio.Semaphore | None) -> Any:
+    if limit is None:
+        return await branch()
+    async with limit:
+        return await branch()
+
+
+async def _gather(tasks: list[asyncio.Task[Any]], raise_on_error: bool) -> list[Any]:
+    if not tasks:
+        return []
+    failed: list[asyncio.Task[Any]] = []
+    for task in tasks:
+        task.add_done_callback(lambda done: failed.append(done) if _has_failed(done) else None)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION if raise_on_error else asyncio.ALL_COMPLETED)
+        if failed and raise_on_error:
+            await _settle(tasks)
+            raise failed[0].exception() or asyncio.CancelledError
+    except asyncio.CancelledError:
+        await _cancel(tasks)
+        raise
+    return [None if _has_failed(task) else task.result() for task in tasks]
+
+
+def _has_failed(task: asyncio.Task[Any]) -> bool:
+    return not task.cancelled() and task.exception() is not None
+
+
+async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
+    _, running = await asyncio.wait(tasks, timeout=GRACE)
+    await _cancel(list(running))
+
+
+async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+    running = [task for task in tasks if not task.done()]
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running)

@@ -1,0 +1,34 @@
+"""Recorded calls of built-ins, which have no function of the user's behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from flux.codec.digest import digest
+from flux.engine.calls import Call
+from flux.engine.context import NO_CONTEXT
+from flux.engine.frame import CURRENT
+from flux.errors import ExecutionError
+
+
+async def perform(
+    name: str,
+    key: tuple[Any, ...],
+    arguments: Mapping[str, Any],
+    body: Callable[[], Awaitable[Any]],
+    location: str,
+) -> Any:
+    """Run `body` as the recorded call of a built-in.
+
+    Args:
+        key: what tells this call from others of the same name and place.
+        arguments: shown in the event.
+    """
+    frame = CURRENT.get()
+    if frame is None:
+        raise ExecutionError(None, NO_CONTEXT)
+    digested = digest(key, {})
+    call_id = frame.session.calls.identify(frame.path, name, digested)
+    call = Call(call_id, name, frame.call_id, digested, location, arguments)
+    return await frame.session.perform(call, body)

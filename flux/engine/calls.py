@@ -1,0 +1,65 @@
+"""The identity of a call: parent + task name + digest of the arguments + occurrence.
+
+Equal calls of one parent are told apart by their order, so concurrent branches may finish in any
+order and still find their own recorded outcomes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+_PACKAGE = str(Path(__file__).resolve().parent.parent)
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of a task.
+
+    Attributes:
+        id: `name_<16 hex>`; the same in every replay.
+        parent: id of the enclosing call, or "".
+        location: `file:line` of the call.
+        arguments: by parameter name, for the event and for people.
+    """
+
+    id: str
+    name: str
+    parent: str
+    digest: str
+    location: str
+    arguments: Mapping[str, Any]
+
+
+class CallCounter:
+    """Hands out call ids within one run of an execution's code."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str, str], int] = {}
+
+    def identify(self, path: str, name: str, digest: str) -> str:
+        """The id of the next call with this parent path, name and argument digest."""
+        key = (path, name, digest)
+        occurrence = self._seen.get(key, 0)
+        self._seen[key] = occurrence + 1
+        text = f"{path}\x00{name}\x00{digest}\x00{occurrence}"
+        return f"{name}_{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+
+    def group(self, path: str, label: str) -> str:
+        """A label for the next set of concurrent branches made at this place."""
+        key = (path, label, "")
+        occurrence = self._seen.get(key, 0)
+        self._seen[key] = occurrence + 1
+        return f"{label}{occurrence}"
+
+
+def caller_location() -> str:
+    """`file:line` of the nearest frame that is not Flux's own."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,46 @@
+"""How the body of a workflow came to its end, as a value."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flux.domain import ExecutionEventType
+from flux.errors import ExecutionError, ExecutionTimeoutError
+
+if TYPE_CHECKING:
+    from flux.engine.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """The last event of an execution and its value."""
+
+    type: ExecutionEventType
+    value: Any
+
+
+def ending_of(root: asyncio.Task[Any], session: Session) -> Ending:
+    """What the finished task of the body means.
+
+    The first commit wins: a body that returns after a cancel request has completed. A cancellation
+    that nobody asked for is a failure.
+    """
+    if root.cancelled():
+        return _cancelled(session)
+    error = root.exception()
+    if error is None:
+        return Ending(ExecutionEventType.WORKFLOW_COMPLETED, root.result())
+    return Ending(ExecutionEventType.WORKFLOW_FAILED, error)
+
+
+def _cancelled(session: Session) -> Ending:
+    if session.cancelling:
+        return Ending(ExecutionEventType.WORKFLOW_CANCELLED, None)
+    if session.timed_out:
+        timeout = session.workflow.timeout
+        error = ExecutionTimeoutError("Workflow", session.workflow.name, session.execution_id, timeout)
+        return Ending(ExecutionEventType.WORKFLOW_FAILED, error)
+    message = "The workflow was cancelled by its own code (CancelledError), which counts as a failure."
+    return Ending(ExecutionEventType.WORKFLOW_FAILED, ExecutionError(asyncio.CancelledError(), message))

@@ -1,0 +1,47 @@
+"""Where in an execution the running code stands."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flux.engine.session import Session
+
+
+@dataclass(slots=True)
+class Frame:
+    """The enclosing call of the code that runs now.
+
+    Attributes:
+        call_id: id of the enclosing task call, "" in the workflow's body.
+        path: what the identity of calls made here starts with; the call id, and the number of the
+            branch inside `parallel`, `map` and `Graph`.
+        name: name of the enclosing task, or of the workflow.
+        parent: id of the call around the enclosing one, or "".
+    """
+
+    session: Session
+    call_id: str = ""
+    path: str = ""
+    name: str = ""
+    parent: str = ""
+
+    def branch(self, label: str, index: int) -> Frame:
+        """The frame of one concurrent branch: same call, a path of its own."""
+        return Frame(self.session, self.call_id, f"{self.path}/{label}.{index}", self.name, self.parent)
+
+
+CURRENT: ContextVar[Frame | None] = ContextVar("flux_frame", default=None)
+
+
+def current_call() -> tuple[str, str] | None:
+    """(execution id, task name) of the running code, or None outside of executions.
+
+    The task name is "" in the workflow's body.
+    """
+    frame = CURRENT.get()
+    if frame is None:
+        return None
+    return frame.session.execution_id, frame.name if frame.call_id else ""

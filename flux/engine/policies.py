@@ -1,0 +1,254 @@
+"""What surrounds the body of a task: one function for each policy, chained in one line.
+
+The order, innermost first: timeout → retry → fallback → rollback. Each attempt is recorded, so a
+resumed execution re-enters in the middle of the retries, with the remaining delay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flux.domain import ExecutionEventType, Wait, WaitKind
+from flux.engine.calls import Call
+from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
+
+if TYPE_CHECKING:
+    from flux.engine.session import Session
+    from flux.engine.task import Task
+
+_T = ExecutionEventType
+MAX_DELAY = 600.0
+"""Seconds a back-off never exceeds."""
+
+Body = Callable[[], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Attempted:
+    """One call of a task on its way through the policies.
+
+    Attributes:
+        injected: keyword arguments that Flux adds (`metadata`).
+    """
+
+    session: Session
+    task: Task[Any, Any]
+    call: Call
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    injected: Mapping[str, Any]
+
+    async def invoke(self, func: Callable[..., Any], *, injected: bool = True) -> Any:
+        """Call a function with the task's arguments: async on the loop, sync in a thread."""
+        extra = self.injected if injected else {}
+        if inspect.iscoroutinefunction(func):
+            return await func(*self.args, **self.kwargs, **extra)
+        result = await self.session.outside_loop(lambda: func(*self.args, **self.kwargs, **extra))
+        return await result if inspect.isawaitable(result) else result
+
+    async def invoke_handler(self, func: Callable[..., Any]) -> Any:
+        """Call a fallback or rollback: with the task's arguments, or none if it takes none."""
+        target = getattr(func, "func", func)
+        if not inspect.signature(target).parameters:
+            bare = Attempted(self.session, self.task, self.call, (), {}, {})
+            return await bare.invoke(func)
+        return await self.invoke(func, injected=False)
+
+
+def with_policies(attempt: Attempted) -> Body:
+    """The task's body inside all its policies."""
+    return with_rollback(attempt, with_fallback(attempt, with_retries(attempt, with_timeout(attempt, _body(attempt)))))
+
+
+def _body(attempt: Attempted) -> Body:
+    async def body() -> Any:
+        try:
+            return await attempt.invoke(attempt.task.func)
+        except asyncio.CancelledError as error:
+            if attempt.session.cancelling or attempt.session.timed_out or _was_cancelled():
+                raise
+            raise ExecutionError(error, "The task raised CancelledError although nobody cancelled it.") from error
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the task raised {type(error).__name__}({error})") from error
+
+    return body
+
+
+def _was_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def with_timeout(attempt: Attempted, body: Body) -> Body:
+    """End the wait for an attempt after `timeout` seconds."""
+    task = attempt.task
+    if not task.timeout:
+        return body
+
+    async def limited() -> Any:
+        try:
+            async with asyncio.timeout(task.timeout):
+                return await body()
+        except TimeoutError as error:
+            if _deadline_passed(error):
+                raise ExecutionTimeoutError("Task", attempt.call.name, attempt.call.id, task.timeout) from error
+            raise
+
+    return limited
+
+
+def _deadline_passed(error: TimeoutError) -> bool:
+    """A `TimeoutError` of `asyncio.timeout` is raised from the cancellation it sent; others are the user's own."""
+    return isinstance(error.__cause__, asyncio.CancelledError)
+
+
+def with_retries(attempt: Attempted, body: Body) -> Body:
+    """Repeat a failing body; every attempt is recorded."""
+    if not attempt.task.retry_max_attempts:
+        return body
+
+    async def retried() -> Any:
+        task, recorder = attempt.task, attempt.session.recorder
+        number, error = _recorded_attempt(attempt)
+        while number <= task.retry_max_attempts:
+            if error is not None and not _in_flight(attempt, number):
+                await _back_off(attempt, number)
+                recorder.note_call(_T.TASK_RETRY_STARTED, attempt.call, _attempt_payload(attempt, number))
+            try:
+                value = await body()
+            except Exception as failure:
+                error = failure
+                await _record_failure(attempt, number, failure)
+                number += 1
+                continue
+            if number:
+                recorder.note_call(
+                    _T.TASK_RETRY_COMPLETED, attempt.call, _attempt_payload(attempt, number, output=value)
+                )
+            return value
+        raise RetryError(error, task.retry_max_attempts, task.retry_delay, task.retry_backoff)
+
+    return retried
+
+
+def delay_before(task: Task[Any, Any], number: int) -> float:
+    """Seconds to wait before retry `number` (1 is the first)."""
+    return float(min(task.retry_delay * task.retry_backoff ** (number - 1), MAX_DELAY))
+
+
+def _recorded_attempt(attempt: Attempted) -> tuple[int, BaseException | None]:
+    """Number of the attempt to make next, and the error of the one before it, as the history has them."""
+    recorded = attempt.session.history.calls.get(attempt.call.id)
+    failed = [step for step in recorded.steps if step.type is _T.TASK_RETRY_FAILED] if recorded else []
+    if not failed:
+        return 0, None
+    value = attempt.session.recorder.decode(failed[-1].payload)
+    error = value.get("error") if isinstance(value, dict) else None
+    return len(failed), error if isinstance(error, BaseException) else ExecutionError(None, str(error))
+
+
+def _in_flight(attempt: Attempted, number: int) -> bool:
+    """Whether an earlier activation has begun this very attempt."""
+    recorded = attempt.session.history.calls.get(attempt.call.id)
+    begun = sum(step.type is _T.TASK_RETRY_STARTED for step in recorded.steps) if recorded else 0
+    return begun == number
+
+
+async def _back_off(attempt: Attempted, number: int) -> None:
+    """Wait before a retry: until the recorded time if an earlier activation has begun to wait."""
+    recorded = attempt.session.history.calls.get(attempt.call.id)
+    failed = [step for step in recorded.steps if step.type is _T.TASK_RETRY_FAILED] if recorded else []
+    if len(failed) == number and failed[-1].wait is not None:
+        wait = failed[-1].wait
+    else:
+        wait = _backoff_wait(attempt, number)
+    await attempt.session.until(wait)
+
+
+def _backoff_wait(attempt: Attempted, number: int) -> Wait:
+    wake_at = attempt.session.clock.now() + int(delay_before(attempt.task, number) * 1e6)
+    return Wait(attempt.call.id, attempt.call.name, WaitKind.BACKOFF, wake_at)
+
+
+async def _record_failure(attempt: Attempted, number: int, error: Exception) -> None:
+    last = number >= attempt.task.retry_max_attempts
+    wait = None if last else _backoff_wait(attempt, number + 1)
+    payload = _attempt_payload(attempt, number, error=error)
+    await attempt.session.recorder.commit_call(_T.TASK_RETRY_FAILED, attempt.call, payload, wait)
+
+
+def _attempt_payload(attempt: Attempted, number: int, **more: Any) -> Any:
+    task = attempt.task
+    value = {
+        "current_attempt": number,
+        "max_attempts": task.retry_max_attempts,
+        "current_delay": delay_before(task, number) if number else 0,
+        "backoff": task.retry_backoff,
+    }
+    if not number:
+        value["original_attempt"] = True
+    return attempt.session.recorder.encode_step(value | more)
+
+
+def with_fallback(attempt: Attempted, body: Body) -> Body:
+    """Use the fallback's value when the body fails for good."""
+    fallback = attempt.task.fallback
+    if fallback is None:
+        return body
+
+    async def guarded() -> Any:
+        recorder, call = attempt.session.recorder, attempt.call
+        try:
+            return await body()
+        except Exception:
+            recorder.note_call(_T.TASK_FALLBACK_STARTED, call, recorder.encode_arguments(call))
+        try:
+            value = await attempt.invoke_handler(fallback)
+        except Exception as error:
+            recorder.note_call(_T.TASK_FALLBACK_FAILED, call, recorder.encode_error(error))
+            raise
+        recorder.note_call(_T.TASK_FALLBACK_COMPLETED, call, recorder.encode_step(value))
+        return value
+
+    return guarded
+
+
+def with_rollback(attempt: Attempted, body: Body) -> Body:
+    """Undo after a failure or a requested cancellation; the original error goes on."""
+
+    async def guarded() -> Any:
+        try:
+            return await body()
+        except asyncio.CancelledError:
+            if attempt.session.cancelling and not attempt.session.dropped:
+                await _roll_back(attempt)
+            raise
+        except Exception as error:
+            await _roll_back(attempt)
+            raise _wrapped(error) from error
+
+    return guarded
+
+
+async def _roll_back(attempt: Attempted) -> None:
+    rollback, recorder, call = attempt.task.rollback, attempt.session.recorder, attempt.call
+    if rollback is None:
+        return
+    recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
+    try:
+        value = await attempt.invoke_handler(rollback)
+    except Exception as error:
+        recorder.note_call(_T.TASK_ROLLBACK_FAILED, call, recorder.encode_error(error))
+    else:
+        recorder.note_call(_T.TASK_ROLLBACK_COMPLETED, call, recorder.encode_step(value))
+
+
+def _wrapped(error: Exception) -> ExecutionError:
+    """What the workflow's body sees of a failure."""
+    if isinstance(error, ExecutionError) and not isinstance(error, RetryError):
+        return error
+    return ExecutionError(error)

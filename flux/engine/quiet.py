@@ -1,0 +1,73 @@
+"""Whether the code of an execution can still move by itself.
+
+Replay must know when everything that a delivered outcome set off has happened. asyncio has no public
+question for that, so this reads what the event loop and its tasks are about to do: `loop._ready` (the
+callbacks of the next pass) and each task's `_fut_waiter` (what it awaits). Both exist in CPython 3.11
+to 3.14 on the default loops; on a loop without them a fixed number of passes stands in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterable
+from contextvars import Context
+from typing import Any
+
+BLIND_PASSES = 16
+"""Loop passes that count as settled on a loop whose queue cannot be read."""
+
+_ASYNCIO_WAITERS = frozenset({"wait", "_wait", "__aexit__", "acquire", "join", "get", "put", "gather", "wait_for"})
+
+
+class FluxFuture(asyncio.Future[Any]):
+    """A future that only Flux resolves: awaiting it is not waiting for the outside world."""
+
+
+class Quiet:
+    """Answers for one execution whether callbacks of its code are about to run.
+
+    Args:
+        mine: whether a context belongs to the execution.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, mine: Callable[[Context], bool]) -> None:
+        self._queue: Any = getattr(loop, "_ready", None)
+        self._mine = mine
+        self._passes = 0
+
+    def busy(self) -> bool:
+        """True while a callback of the execution stands in the loop's queue."""
+        if self._queue is None:
+            self._passes = (self._passes + 1) % BLIND_PASSES
+            return self._passes != 0
+        return any(self._mine(handle._context) for handle in self._queue if not handle._cancelled)
+
+
+def awaits_outside(tasks: Iterable[asyncio.Task[Any]]) -> bool:
+    """True when a task awaits something that neither Flux nor another of the tasks will end.
+
+    A task is inside when what it awaits is a Flux future, another task, a gather, or one of asyncio's
+    own waiting primitives (`wait`, `TaskGroup`, locks, queues): those end by what the other tasks do.
+    """
+    return any(_is_outside(task) for task in tasks if not task.done())
+
+
+def _is_outside(task: asyncio.Task[Any]) -> bool:
+    waiter = getattr(task, "_fut_waiter", None)
+    if waiter is None or isinstance(waiter, FluxFuture | asyncio.Task):
+        return False
+    if hasattr(waiter, "_children"):
+        return False
+    return not _in_asyncio_waiter(task)
+
+
+def _in_asyncio_waiter(task: asyncio.Task[Any]) -> bool:
+    innermost: Any = task.get_coro()
+    while True:
+        below = getattr(innermost, "cr_await", None)
+        if not inspect.iscoroutine(below):
+            break
+        innermost = below
+    code = getattr(innermost, "cr_code", None)
+    return code is not None and "asyncio" in code.co_filename and code.co_name in _ASYNCIO_WAITERS

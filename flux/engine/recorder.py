@@ -1,0 +1,270 @@
+"""Turns what happens in an activation into events, and waits until they are durable."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from flux.codec import Payload
+from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
+from flux.engine.calls import Call
+from flux.engine.endings import Ending
+from flux.engine.frame import CURRENT, Frame
+from flux.engine.history import RecordedCall
+from flux.engine.quiet import FluxFuture
+from flux.errors import CodecError, ExecutionError, NonDeterminismError
+
+if TYPE_CHECKING:
+    from flux.engine.session import Session
+
+_T = ExecutionEventType
+START_DELAY = 0.05
+"""Seconds after which a task that still runs shows its start; a shorter one costs one commit."""
+
+
+class Recorder:
+    """Writes the events of one activation, in order, through the journal.
+
+    Events are noted first and travel with the next append; an outcome is committed: the code that
+    awaits it goes on when it is durable.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._loop = session.loop
+        self._noted: list[EventRecord] = []
+        self._ordinal = 0
+        self._id_prefix = f"{session.execution_id}.{session.execution.generation}."
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._neutral = Context()
+        self.unsettled = 0
+        self.attempted: Call | None = None
+        self.relaxed = session.workflow.durability == "relaxed"
+
+    @property
+    def pending(self) -> bool:
+        """Events are noted that no append has taken along yet."""
+        return bool(self._noted)
+
+    # -- one call -------------------------------------------------------------------------------
+
+    async def record(self, call: Call, recorded: RecordedCall | None, body: Callable[[], Awaitable[Any]]) -> Any:
+        """Run a call's body and make its outcome durable; the outcome is returned or raised."""
+        if recorded is None:
+            self.note_call(_T.TASK_STARTED, call, self.encode_arguments(call))
+        token = CURRENT.set(Frame(self._session, call.id, call.id, call.name, call.parent))
+        try:
+            value = await body()
+        except asyncio.CancelledError:
+            await self._cancelled(call)
+            raise
+        except Exception as error:
+            await self.commit_call(_T.TASK_FAILED, call, self.encode_error(error))
+            raise
+        finally:
+            if not self._closed:  # else a dropped body is being closed, in another context
+                CURRENT.reset(token)
+        await self.commit_call(_T.TASK_COMPLETED, call, self._encode_value(call, value))
+        return value
+
+    def replay(self, outcome: EventRecord) -> Any:
+        """The recorded outcome: its value returned, its error raised."""
+        if outcome.type is _T.TASK_CANCELLED:
+            raise asyncio.CancelledError
+        value = self.decode(outcome.payload)
+        if outcome.type is _T.TASK_FAILED:
+            raise value if isinstance(value, BaseException) else ExecutionError(None, str(value))
+        return value
+
+    async def _cancelled(self, call: Call) -> None:
+        if self._closed:
+            return
+        self.note_call(_T.TASK_CANCELLED, call)
+        await asyncio.shield(self.commit())
+
+    # -- notes and commits --------------------------------------------------------------------------
+
+    def note(
+        self,
+        type: ExecutionEventType,
+        source_id: str,
+        name: str,
+        payload: Payload | None = None,
+        *,
+        call: Call | None = None,
+        wait: Wait | None = None,
+    ) -> EventRecord:
+        """Take an event down; it goes with the next append, or alone after `START_DELAY`."""
+        self._ordinal += 1
+        record = EventRecord(
+            type,
+            source_id,
+            name,
+            self._session.clock.now(),
+            f"{self._id_prefix}{self._ordinal}",
+            payload,
+            ordinal=self._ordinal,
+            parent=call.parent if call else "",
+            digest=call.digest if call else "",
+            location=call.location if call else "",
+            wait=wait,
+        )
+        if not self._closed:
+            self._noted.append(record)
+            if self._timer is None:
+                self._timer = self._loop.call_later(START_DELAY, self._flush_late, context=self._neutral)
+        return record
+
+    def note_call(
+        self, type: ExecutionEventType, call: Call, payload: Payload | None = None, wait: Wait | None = None
+    ) -> None:
+        """Take an event of a call down."""
+        self.note(type, call.id, call.name, payload, call=call, wait=wait)
+
+    async def commit_call(
+        self, type: ExecutionEventType, call: Call, payload: Payload | None = None, wait: Wait | None = None
+    ) -> None:
+        """Take an event of a call down and come back when it is durable."""
+        self.note_call(type, call, payload, wait)
+        await self.commit()
+
+    def note_step(self, type: ExecutionEventType, frame: Frame, value: Any = None, wait: Wait | None = None) -> None:
+        """Take down an event of the built-in whose body runs in `frame`."""
+        payload = None if value is None else self.encode_step(value)
+        record = self.note(type, frame.call_id, frame.name, payload, wait=wait)
+        if frame.parent:
+            self._noted[-1] = replace(record, parent=frame.parent)
+
+    async def commit_step(self, type: ExecutionEventType, frame: Frame, wait: Wait, value: Any = None) -> None:
+        """Take down an event that opens a wait and come back when it is durable."""
+        self.note_step(type, frame, value, wait)
+        await self.commit()
+
+    def commit(self) -> FluxFuture:
+        """Append what is noted; the future resolves, in its turn, when it is durable."""
+        settled = FluxFuture(loop=self._loop)
+        if self._closed:
+            return settled
+        future = self.flush()
+        if self.relaxed:
+            self._session.releaser.deliver(settled)
+            return settled
+        self.unsettled += 1
+        future.add_done_callback(lambda done: self._settle(done, settled), context=self._neutral)
+        return settled
+
+    def flush(self, *, release: bool = False) -> asyncio.Future[int]:
+        """Append what is noted; the future is the journal's."""
+        noted, self._noted = self._noted, []
+        future = self._session.journal.append(noted, release=release)
+        future.add_done_callback(lambda done: self._appended(done, noted), context=self._neutral)
+        return future
+
+    def close(self) -> None:
+        """Record nothing more."""
+        self._closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _appended(self, future: asyncio.Future[int], noted: Sequence[EventRecord]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            self._session.fail(error)
+        else:
+            self._session.context._extend(noted, future.result())
+
+    def _settle(self, future: asyncio.Future[int], settled: FluxFuture) -> None:
+        self.unsettled -= 1
+        if not future.cancelled() and future.exception() is None and not self._closed:
+            self._session.releaser.deliver(settled)
+
+    def _flush_late(self) -> None:
+        self._timer = None
+        if self._noted and not self._closed:
+            self.flush()
+
+    # -- waits and endings ---------------------------------------------------------------------------
+
+    def note_paused(self, waits: Sequence[Wait]) -> None:
+        """Take down that the execution waits for a person."""
+        first = waits[0]
+        value = {"name": first.name, "output": self.decode(first.output)}
+        session = self._session
+        self.note(_T.WORKFLOW_PAUSED, session.workflow_source, session.workflow.name, session.codec.encode(value))
+
+    def note_moved(self, former: str, digest: str) -> None:
+        """Take down that the execution goes on with other code."""
+        session = self._session
+        value = session.codec.encode({"from": former, "to": digest})
+        self.note(_T.WORKFLOW_MOVED, session.workflow_source, session.workflow.name, value)
+
+    def discard(self) -> None:
+        """Forget what is noted and not appended."""
+        self._noted.clear()
+
+    def note_divergence(self, error: NonDeterminismError) -> None:
+        """Take down that replay has diverged: the execution parks until somebody decides."""
+        session = self._session
+        payload = session.codec.encode(error)
+        wait = Wait(f"divergence_{session.execution_id}", "divergence", WaitKind.DIVERGENCE, output=payload)
+        self.note(_T.WORKFLOW_PAUSED, wait.id, session.workflow.name, payload, wait=wait)
+
+    def encode_ending(self, ending: Ending) -> tuple[Payload | None, ExecutionError | None]:
+        """Payload of the last event; or of the error that its value cannot be stored, and that error."""
+        if ending.type is _T.WORKFLOW_CANCELLED:
+            return None, None
+        if ending.type is _T.WORKFLOW_FAILED:
+            return self.encode_error(ending.value), None
+        try:
+            return self._session.codec.encode(ending.value), None
+        except CodecError as error:
+            failure = ExecutionError(error)
+            return self.encode_error(failure), failure
+
+    # -- values --------------------------------------------------------------------------------------
+
+    def decode(self, payload: Payload | None) -> Any:
+        """The value of a payload."""
+        return None if payload is None else self._session.codec.decode(payload)
+
+    def encode_arguments(self, call: Call) -> Payload:
+        """The arguments as the event's value; what cannot be stored is shown by its type."""
+        try:
+            return self._session.codec.encode(dict(call.arguments))
+        except CodecError:
+            return self._session.codec.encode({name: _shown(value) for name, value in call.arguments.items()})
+
+    def encode_error(self, error: BaseException) -> Payload:
+        """An exception as a payload; one that cannot be stored keeps its message."""
+        try:
+            return self._session.codec.encode(error)
+        except CodecError:
+            return self._session.codec.encode(ExecutionError(None, str(error)))
+
+    def encode_step(self, value: Any) -> Payload:
+        """A value that is recorded for people beside the outcome; what cannot be stored is shown by its type."""
+        try:
+            return self._session.codec.encode(value)
+        except CodecError:
+            return self._session.codec.encode(_shown(value))
+
+    def _encode_value(self, call: Call, value: Any) -> Payload:
+        try:
+            return self._session.codec.encode(value)
+        except CodecError as error:
+            failure = ExecutionError(error)
+            self.note_call(_T.TASK_FAILED, call, self.encode_error(failure))
+            self.commit()
+            raise failure from error
+
+
+def _shown(value: Any) -> Any:
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return f"<{type(value).__name__}>"

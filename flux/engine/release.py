@@ -1,0 +1,216 @@
+"""Delivers outcomes to the code one at a time, in the order in which they were recorded.
+
+Looking a recorded outcome up is not enough: two branches that race for `uuid4()` would swap their
+values if both outcomes arrived at once. So lookup finds, order releases: one outcome goes out, the
+loop settles, then the next one. Live outcomes pass through the same gate, so that a replay can repeat
+what the first run did.
+
+Calls that are not in the history are held until every recorded call has been met. What is still
+missing when nothing can move any more is divergence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextvars import Context
+
+from flux.engine.quiet import FluxFuture, Quiet
+
+OUTSIDE_GRACE = 10.0
+"""Seconds that replayed code may await something that is not Flux's before missing calls count as divergence."""
+
+
+class Releaser:
+    """The gate between the history (or the journal) and the code.
+
+    Args:
+        replayable: ids of calls with recorded outcomes, in recorded order.
+        in_flight: ids of recorded calls without outcomes.
+        enclosing: those of `in_flight` that are let in during replay, for the recorded calls inside them.
+        cancelled: those of `replayable` that ended by being cancelled by the code itself; they are
+            never delivered, the code cancels them again.
+        outside: whether the code awaits something that is not Flux's.
+        on_open: called once, when every recorded call has been met.
+        on_diverged: called once, when recorded calls can no longer be met.
+        on_quiet: called when nothing is left to deliver.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        quiet: Quiet,
+        *,
+        replayable: Iterable[str],
+        in_flight: Iterable[str],
+        enclosing: Iterable[str],
+        cancelled: Iterable[str],
+        outside: Callable[[], bool],
+        on_open: Callable[[], None],
+        on_diverged: Callable[[], None],
+        on_quiet: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._quiet = quiet
+        self._recorded = deque(replayable)
+        self._missing = set(in_flight)
+        self._enclosing = set(enclosing)
+        self._cancelled = set(cancelled)
+        self._outside = outside
+        self._on_open, self._on_diverged, self._on_quiet = on_open, on_diverged, on_quiet
+        self._waiting: dict[str, FluxFuture] = {}
+        self._held: deque[FluxFuture] = deque()
+        self._live: deque[FluxFuture] = deque()
+        self._pumping = False
+        self._deadline: asyncio.TimerHandle | None = None
+        self._context = Context()
+        self.open = False
+        self.closed = False
+
+    @property
+    def first_missing(self) -> str | None:
+        """Id of the first recorded call that the code has not made."""
+        for call_id in self._recorded:
+            if call_id not in self._waiting:
+                return call_id
+        return next(iter(self._missing), None)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits for delivery."""
+        return self.open and not self._live and not self._held and not self._pumping
+
+    def start(self) -> None:
+        """Begin delivering; the gate opens at once where nothing is recorded."""
+        self._wake()
+
+    async def recorded(self, call_id: str) -> None:
+        """Come back when it is this recorded call's turn."""
+        if self._is_next(call_id):
+            self._recorded.popleft()
+            self._wake()
+            return
+        future = self._waiting[call_id] = FluxFuture(loop=self._loop)
+        self._wake()
+        try:
+            await future
+        except asyncio.CancelledError:
+            self._forget(call_id)
+            raise
+
+    async def admit(self, call_id: str) -> None:
+        """Come back when the code may do something new: at once after replay, else when it is over."""
+        if self.open:
+            return
+        self._missing.discard(call_id)
+        if call_id in self._enclosing:
+            return
+        future = FluxFuture(loop=self._loop)
+        self._held.append(future)
+        self._wake()
+        await future
+
+    def deliver(self, future: FluxFuture) -> None:
+        """Resolve `future` when everything delivered before has taken effect."""
+        if self._pumping or self._live or not self.open or self._quiet.busy():
+            self._live.append(future)
+            self._wake()
+        elif not future.done():
+            future.set_result(None)
+            self._wake()
+
+    def wake(self) -> None:
+        """Look again whether something can be delivered, or nothing can move."""
+        self._wake()
+
+    def close(self) -> None:
+        """Deliver nothing more."""
+        self.closed = True
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _is_next(self, call_id: str) -> bool:
+        return (
+            not self._waiting
+            and bool(self._recorded)
+            and self._recorded[0] == call_id
+            and call_id not in self._cancelled
+            and not self._quiet.busy()
+        )
+
+    def _forget(self, call_id: str) -> None:
+        self._waiting.pop(call_id, None)
+        if call_id in self._recorded:
+            self._recorded.remove(call_id)
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._pumping and not self.closed:
+            self._pumping = True
+            self._loop.call_soon(self._pump, context=self._context)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        if self.closed:
+            return
+        if self._quiet.busy():
+            self._wake()
+        elif self._release_one():
+            self._wake()
+        elif self.open:
+            self._on_quiet()
+        else:
+            self._stalled()
+
+    def _release_one(self) -> bool:
+        """Deliver the next outcome; False when there is none, or its call has not been made."""
+        if self._recorded:
+            return self._release_recorded(self._recorded[0])
+        if self._missing:
+            return False
+        self._open()
+        queue = self._held or self._live
+        if not queue:
+            return False
+        future = queue.popleft()
+        if not future.done():
+            future.set_result(None)
+        return True
+
+    def _release_recorded(self, call_id: str) -> bool:
+        if call_id in self._cancelled or call_id not in self._waiting:
+            return False
+        self._recorded.popleft()
+        future = self._waiting.pop(call_id)
+        if not future.done():
+            future.set_result(None)
+        return True
+
+    def _open(self) -> None:
+        if not self.open:
+            self.open = True
+            if self._deadline is not None:
+                self._deadline.cancel()
+            self._on_open()
+
+    def _stalled(self) -> None:
+        """Recorded calls are missing and nothing is about to run."""
+        if self._waits_for_own_cancel() or self._outside():
+            if self._deadline is None:
+                self._deadline = self._loop.call_later(OUTSIDE_GRACE, self._expire, context=self._context)
+            return
+        self._on_diverged()
+
+    def _waits_for_own_cancel(self) -> bool:
+        return bool(self._recorded) and self._recorded[0] in self._cancelled and self._recorded[0] in self._waiting
+
+    def _expire(self) -> None:
+        self._deadline = None
+        if self.open or self.closed:
+            return
+        if self._waits_for_own_cancel():
+            self._cancelled.discard(self._recorded[0])
+            self._waiting[self._recorded[0]].cancel()
+            return
+        self._on_diverged()

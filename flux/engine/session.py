@@ -1,0 +1,340 @@
+"""One activation of an execution: its code runs, or replays, until it ends or has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context, copy_context
+from typing import TYPE_CHECKING, Any
+
+from flux.clock import Clock
+from flux.codec import Payload
+from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Wait
+from flux.engine.calls import Call, CallCounter
+from flux.engine.context import ExecutionContext
+from flux.engine.divergence import describe_divergence
+from flux.engine.endings import Ending, ending_of
+from flux.engine.frame import CURRENT, Frame
+from flux.engine.history import History
+from flux.engine.ports import Journal, ValueCodec
+from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
+from flux.engine.recorder import Recorder
+from flux.engine.release import Releaser
+from flux.engine.tracking import close_tasks, track_tasks
+from flux.engine.types import coerce_input
+from flux.engine.waits import Waits
+from flux.errors import NonDeterminismError, StaleClaimError
+
+if TYPE_CHECKING:
+    from flux.engine.workflow import Workflow
+
+_T = ExecutionEventType
+_S = ExecutionState
+RESUMABLE = frozenset({_S.PAUSED, _S.RESUMING, _S.RESUME_SCHEDULED, _S.RESUME_CLAIMED})
+SHORT_WAIT = 1.0
+"""Seconds below which a timer is kept in memory only."""
+OUTSIDE_POLL = 0.5
+"""Seconds between looks at code that awaits only the outside world while waits are open."""
+
+
+class Session:
+    """Runs one execution in this process from its history onwards.
+
+    `run()` comes back when the execution has ended, when it waits and nothing else can move, or when
+    another owner has taken it. By then its last append, which lets go of the execution, is durable.
+
+    Args:
+        history: all events so far; the finished calls among them are replayed, not repeated.
+        local: the caller waits for it in this process: stay in memory while only timers are open, and
+            leave a divergence to the caller instead of parking the execution.
+        moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
+    """
+
+    def __init__(
+        self,
+        workflow: Workflow[Any, Any],
+        execution: Execution,
+        history: Sequence[EventRecord],
+        *,
+        journal: Journal,
+        codec: ValueCodec,
+        clock: Clock,
+        local: bool = False,
+        moved_to: str = "",
+    ) -> None:
+        self.workflow = workflow
+        self.execution = execution
+        self.execution_id = execution.id
+        self.codec = codec
+        self.clock = clock
+        self.journal = journal
+        self.local = local
+        self.moved_to = moved_to
+        self.history = History(history)
+        self.context: ExecutionContext[Any] = ExecutionContext(execution, codec, self.history.records)
+        self.calls = CallCounter()
+        self.waits = Waits(self.history)
+        self.tasks: set[asyncio.Task[Any]] = set()
+        self.cancelling = execution.state is _S.CANCELLING
+        self.dropped = False
+        self.moving = 0
+        self.divergence: NonDeterminismError | None = None
+        self._timed_out = False
+        self._poll: asyncio.TimerHandle | None = None
+        self.loop = asyncio.get_running_loop()
+        track_tasks(self.loop)
+        self._over: asyncio.Future[None] = self.loop.create_future()
+        self._root: asyncio.Task[Any] | None = None
+        self.recorder = Recorder(self)
+        self.releaser = self._build_releaser()
+
+    # -- the life of an activation ------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until the execution ends, waits, or belongs to somebody else."""
+        self._launch()
+        try:
+            self.releaser.start()
+            await self._over
+        finally:
+            self._drop()
+
+    def _build_releaser(self) -> Releaser:
+        history = self.history
+        return Releaser(
+            self.loop,
+            Quiet(self.loop, self._owns),
+            replayable=history.replayable,
+            in_flight=history.in_flight,
+            enclosing=history.enclosing,
+            cancelled=history.cancelled,
+            outside=lambda: awaits_outside(self.tasks),
+            on_open=self._go_live,
+            on_diverged=self._diverge,
+            on_quiet=self._when_quiet,
+        )
+
+    def _launch(self) -> None:
+        context = copy_context()
+        context.run(CURRENT.set, Frame(self, name=self.workflow.name))
+        self._root = self.loop.create_task(self._body(), context=context)
+        self._root.add_done_callback(self._body_done, context=Context())
+
+    def _cancel_body(self) -> None:
+        if self._root is not None:
+            self._root.cancel()
+
+    async def _body(self) -> Any:
+        if self.history.started is None:
+            self.recorder.note(_T.WORKFLOW_STARTED, self.workflow_source, self.workflow.name, self.execution.input)
+        self.context._set_input(coerce_input(self.workflow, self.codec.decode(self.execution.input)))
+        try:
+            return await self.workflow.func(self.context)
+        except (SystemExit, KeyboardInterrupt) as error:
+            # asyncio lets these two stop the whole loop; one execution's exit is its own failure.
+            raise RuntimeError(f"the workflow raised {type(error).__name__}({error})") from error
+
+    def _body_done(self, root: asyncio.Task[Any]) -> None:
+        if self.dropped or self._over.done() or self.releaser.closed:
+            return
+        ending = ending_of(root, self)
+        if self.releaser.open:
+            self._finish(ending)
+        elif self.cancelling:
+            self._finish(Ending(_T.WORKFLOW_CANCELLED, None))
+        else:
+            self._diverge()
+
+    def _finish(self, ending: Ending) -> None:
+        payload, error = self.recorder.encode_ending(ending)
+        if error is not None:
+            ending = Ending(_T.WORKFLOW_FAILED, error)
+        self.context._set_output(ending.value)
+        self.recorder.note(ending.type, self.workflow_source, self.workflow.name, payload)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Append what is noted with the release, and end the activation when it is durable."""
+        self.releaser.close()
+        future = self.recorder.flush(release=True)
+        future.add_done_callback(self._released, context=Context())
+
+    def _released(self, future: asyncio.Future[int]) -> None:
+        if self._over.done():
+            return
+        error = future.exception()
+        if error is None or isinstance(error, StaleClaimError):
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    def fail(self, error: BaseException) -> None:
+        """The journal refuses: another owner has the execution, or nothing can be written."""
+        if self._over.done():
+            return
+        if isinstance(error, StaleClaimError):
+            self._over.set_result(None)
+        else:
+            self._over.set_exception(error)
+
+    def _drop(self) -> None:
+        """Throw the body away: its `finally` blocks run, but record nothing."""
+        self.dropped = True
+        self.releaser.close()
+        self.recorder.close()
+        self.waits.close()
+        if self._poll is not None:
+            self._poll.cancel()
+        close_tasks(self.tasks, self._root, Frame(self))
+
+    # -- what happens from outside ------------------------------------------------------------
+
+    def answer(self, event: EventRecord) -> None:
+        """A wait has been answered (`WORKFLOW_RESUMING`) while the execution runs here."""
+        self.context._extend([event], event.seq)
+        self.waits.answered(event)
+
+    def cancel(self, event: EventRecord) -> None:
+        """The execution is to be cancelled (`WORKFLOW_CANCELLING`)."""
+        if self.cancelling:
+            return
+        self.cancelling = True
+        self.context._extend([event], event.seq)
+        if self.releaser.open:
+            self._cancel_body()
+
+    # -- calls ---------------------------------------------------------------------------------
+
+    async def perform(self, call: Call, body: Callable[[], Awaitable[Any]]) -> Any:
+        """The outcome of a call: the recorded one when its turn comes, else that of running `body`."""
+        recorded = self.history.calls.get(call.id)
+        if recorded is not None and recorded.outcome is not None and not self.dropped:
+            await self.releaser.recorded(call.id)
+            return self.recorder.replay(recorded.outcome)
+        if self.dropped:
+            # A `finally` block of a body that is being thrown away: it ends here, quietly.
+            raise GeneratorExit
+        if recorded is None and not self.releaser.open and self.recorder.attempted is None:
+            self.recorder.attempted = call
+        await self.releaser.admit(call.id)
+        return await self.recorder.record(call, recorded, body)
+
+    async def outside_loop(self, work: Callable[[], Any]) -> Any:
+        """Run a blocking function in a thread; its context is the caller's."""
+        from flux.engine.threads import submit
+
+        self.moving += 1
+        future = FluxFuture(loop=self.loop)
+        try:
+            submit(self.loop, copy_context(), work, future)
+            return await future
+        finally:
+            self.moving -= 1
+
+    async def wait(self, wait: Wait) -> EventRecord | None:
+        """Wait until a person answers or the time comes: the answering event, or None for the time."""
+        future = self.waits.enter(wait, self.loop)
+        if wait.wake_at is not None and not future.done():
+            timer = self.loop.create_task(self._ring(wait.wake_at, future), context=Context())
+            self.waits.keep(timer)
+        self.releaser.wake()
+        try:
+            return await future  # type: ignore[no-any-return]  # resolved by Waits with an event or None
+        finally:
+            self.waits.leave(wait)
+
+    async def until(self, wait: Wait) -> None:
+        """Wait for a time; under a second it stays in memory and shows nowhere."""
+        remaining = ((wait.wake_at or 0) - self.clock.now()) / 1e6
+        if remaining <= 0:
+            return
+        if remaining >= SHORT_WAIT:
+            await self.wait(wait)
+            return
+        self.moving += 1
+        try:
+            future = FluxFuture(loop=self.loop)
+            self.waits.keep(self.loop.create_task(self._ring(wait.wake_at or 0, future), context=Context()))
+            await future
+        finally:
+            self.moving -= 1
+
+    async def _ring(self, wake_at: int, future: FluxFuture) -> None:
+        while (remaining := (wake_at - self.clock.now()) / 1e6) > 0:
+            await self.clock.sleep(remaining)
+        if not future.done():
+            self.releaser.deliver(future)
+
+    # -- what the releaser tells ----------------------------------------------------------------
+
+    def _go_live(self) -> None:
+        if self.execution.state in RESUMABLE:
+            answer = next((r for r in reversed(self.history.records) if r.type is _T.WORKFLOW_RESUMING), None)
+            value = answer.payload if answer else None
+            self.recorder.note(_T.WORKFLOW_RESUMED, self.workflow_source, self.workflow.name, value)
+        if self.moved_to:
+            self.recorder.note_moved(self.execution.digest, self.moved_to)
+        self._arm_timeout()
+        if self.cancelling:
+            self._cancel_body()
+
+    def _arm_timeout(self) -> None:
+        timeout = self.workflow.timeout
+        if timeout:
+            begun = self.history.started.time if self.history.started else self.clock.now()
+            remaining = begun / 1e6 + timeout - self.clock.now() / 1e6
+            self.loop.create_task(self._expire(remaining), context=Context())
+
+    async def _expire(self, remaining: float) -> None:
+        await self.clock.sleep(max(0.0, remaining))
+        if not self._over.done():
+            self._timed_out = True
+            self._cancel_body()
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the workflow's own timeout has cancelled the body."""
+        return self._timed_out
+
+    def _diverge(self) -> None:
+        if self.dropped or self._over.done():
+            return
+        self.divergence = describe_divergence(self.history, self.releaser.first_missing, self.recorder.attempted)
+        self.recorder.discard()
+        if not self.local:
+            self.recorder.note_divergence(self.divergence)
+        self._let_go()
+
+    def _when_quiet(self) -> None:
+        """Nothing is about to run: suspend if the execution only waits."""
+        if self.dropped or self._over.done() or self.moving or not self.waits.open or self.releaser.closed:
+            return
+        if awaits_outside(self.tasks):
+            self._look_again()
+        elif self.recorder.pending:
+            self.recorder.flush()
+        elif self.recorder.unsettled or self.waits.consumable:
+            return
+        elif self.waits.human:
+            self.recorder.note_paused(self.waits.human)
+            self.context._set_output(self.recorder.decode(self.waits.human[0].output))
+            self._let_go()
+        elif not self.local:
+            self._let_go()
+
+    def _look_again(self) -> None:
+        if self._poll is None or self._poll.when() <= self.loop.time():
+            self._poll = self.loop.call_later(OUTSIDE_POLL, self.releaser.wake, context=Context())
+
+    def _owns(self, context: Context) -> bool:
+        frame = context.get(CURRENT)
+        return frame is not None and frame.session is self
+
+    @property
+    def workflow_source(self) -> str:
+        """`source_id` of the events of the workflow itself."""
+        return f"{self.workflow.name}_{self.execution_id}"
+
+    def payload(self, value: Any) -> Payload:
+        """Encoded form of a value."""
+        return self.codec.encode(value)

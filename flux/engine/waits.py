@@ -1,0 +1,74 @@
+"""The open waits of an activation: each is a future that an answer or a time resolves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from flux.domain import EventRecord, ExecutionEventType, Wait
+from flux.domain.events import HUMAN_WAITS
+from flux.engine.quiet import FluxFuture
+
+if TYPE_CHECKING:
+    from flux.engine.history import History
+
+
+def _unread(history: History, wait_id: str) -> list[EventRecord]:
+    """Recorded answers to a wait that the code has neither taken nor refused yet."""
+    call = history.calls.get(wait_id)
+    refused = sum(step.type is ExecutionEventType.TASK_RESUME_REJECTED for step in call.steps) if call else 0
+    return history.answers[wait_id][refused:]
+
+
+class Waits:
+    """Open waits by id, and the answers recorded for them."""
+
+    def __init__(self, history: History) -> None:
+        self._answers = {wait_id: _unread(history, wait_id) for wait_id in history.answers}
+        self._open: dict[str, tuple[Wait, FluxFuture]] = {}
+        self._timers: set[asyncio.Task[None]] = set()
+
+    @property
+    def open(self) -> bool:
+        """Whether anything is waited for."""
+        return bool(self._open)
+
+    @property
+    def human(self) -> list[Wait]:
+        """Open waits that only a person ends, oldest first."""
+        return [wait for wait, _ in self._open.values() if wait.kind in HUMAN_WAITS]
+
+    @property
+    def consumable(self) -> bool:
+        """Whether an open wait has been answered and is about to go on."""
+        return any(future.done() for _, future in self._open.values())
+
+    def enter(self, wait: Wait, loop: asyncio.AbstractEventLoop) -> FluxFuture:
+        """Open a wait; the future resolves with the answering event, or None when its time has come."""
+        future = FluxFuture(loop=loop)
+        self._open[wait.id] = (wait, future)
+        if answers := self._answers.get(wait.id):
+            future.set_result(answers.pop(0))
+        return future
+
+    def leave(self, wait: Wait) -> None:
+        """The wait is over."""
+        self._open.pop(wait.id, None)
+
+    def answered(self, event: EventRecord) -> None:
+        """An answer has come."""
+        entry = self._open.get(event.wait_id)
+        if entry is not None and not entry[1].done():
+            entry[1].set_result(event)
+        else:
+            self._answers.setdefault(event.wait_id, []).append(event)
+
+    def keep(self, timer: asyncio.Task[None]) -> None:
+        """Hold a timer until the activation ends."""
+        self._timers.add(timer)
+        timer.add_done_callback(self._timers.discard)
+
+    def close(self) -> None:
+        """Stop all timers."""
+        for timer in list(self._timers):
+            timer.cancel()

@@ -1,0 +1,220 @@
+"""`@workflow`: an async function that runs durably."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
+
+from flux.domain.workflow import DEFAULT_NAMESPACE, ResourceRequest, WorkflowRef, WorkflowSpec, check_name
+from flux.engine.context import ExecutionContext
+from flux.engine.types import input_type, json_schema, output_type
+from flux.errors import UsageError
+
+I = TypeVar("I")  # noqa: E741  # input
+O = TypeVar("O")  # noqa: E741  # output
+P = ParamSpec("P")
+
+Durability = Literal["strict", "relaxed", "durable", "transient"]
+_DURABILITY = {"strict": "strict", "durable": "strict", "relaxed": "relaxed", "transient": "relaxed"}
+
+
+class Workflow(Generic[I, O]):
+    """A workflow: run it here with `run`, or register its file with a server.
+
+    Attributes:
+        func: the function itself; it takes one argument, the `ExecutionContext`.
+        timeout: seconds for the whole execution, 0 for none.
+        durability: "strict" (an outcome is durable before the code goes on) or "relaxed".
+    """
+
+    def __init__(
+        self,
+        func: Callable[[ExecutionContext[I]], Awaitable[O]],
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        schedule: Any = None,
+        timeout: float = 0,
+        secret_requests: Sequence[str] = (),
+        output_storage: Any = None,
+        requests: ResourceRequest | None = None,
+        durability: Durability = "strict",
+        runner: str | None = None,
+        affinity: Any = None,
+        routing: Any = None,
+    ) -> None:
+        _check_signature(func)
+        self.func = func
+        self.name = check_name("workflow", name or func.__name__)
+        self.namespace = check_name("namespace", namespace or DEFAULT_NAMESPACE)
+        self.description = inspect.getdoc(func) or ""
+        self.schedule = schedule
+        self.timeout = timeout
+        self.secret_requests = list(secret_requests)
+        self.output_storage = output_storage
+        self.requests = requests
+        self.durability = _checked_durability(durability)
+        self.runner = runner
+        self.affinity = affinity
+        self.routing = routing
+        self.__name__ = func.__name__
+        self.__qualname__ = func.__qualname__
+        self.__module__ = func.__module__
+        self.__doc__ = func.__doc__
+        self.__wrapped__ = func
+
+    @property
+    def ref(self) -> WorkflowRef:
+        """Namespace and name."""
+        return WorkflowRef(self.namespace, self.name)
+
+    @property
+    def qualified_name(self) -> str:
+        """`namespace/name`."""
+        return str(self.ref)
+
+    @functools.cached_property
+    def input_type(self) -> Any:
+        """The `T` of `ExecutionContext[T]`, or None."""
+        return input_type(self.func)
+
+    @property
+    def line(self) -> int:
+        """Line of the definition in its file."""
+        return self.func.__code__.co_firstlineno
+
+    def spec(self, *, attribute: str = "", line: int = 0, tasks: Sequence[str] = ()) -> WorkflowSpec:
+        """What is known of it without running it."""
+        return WorkflowSpec(
+            namespace=self.namespace,
+            name=self.name,
+            attribute=attribute or self.__name__,
+            description=self.description,
+            input_schema=json_schema(self.input_type),
+            output_schema=json_schema(output_type(self.func)),
+            line=line or self.line,
+            tasks=tuple(tasks),
+            options=self._plain_options(),
+        )
+
+    def _plain_options(self) -> Mapping[str, Any]:
+        options = {"timeout": self.timeout, "durability": self.durability}
+        return {name: value for name, value in options.items() if value}
+
+    def run(self, input: Any = None, execution_id: str | None = None) -> ExecutionContext[I]:
+        """Run here and now, durable in the local store, and return the context.
+
+        With the `execution_id` of a paused or interrupted execution it goes on with that one. A failed
+        workflow does not raise: look at `ctx.state` and `ctx.output`.
+
+        Raises `InvalidInputError` when the input does not fit, `UsageError` inside a running loop (there:
+        `await wf.run_async(...)`), `ExecutionContextNotFoundError` for an unknown id.
+
+        Example:
+            >>> ctx = hello.run("Ada")  # doctest: +SKIP
+            >>> ctx.output  # doctest: +SKIP
+            'Hello, Ada'
+        """
+        from flux.local import run
+
+        return run(self, input, execution_id)
+
+    def resume(self, execution_id: str, input: Any = None, wait: str | None = None) -> ExecutionContext[I]:
+        """Answer a pause of a local execution and go on with it.
+
+        Args:
+            wait: name or id of the pause, when several are open.
+
+        Raises `InvalidInputError` when the answer does not fit (the execution stays paused),
+        `NotPausedError`, `WaitAmbiguousError`, `ExecutionContextNotFoundError`.
+        """
+        from flux.local import resume
+
+        return resume(self, execution_id, input, wait)
+
+    async def run_async(self, input: Any = None, execution_id: str | None = None) -> ExecutionContext[I]:
+        """`run` for code inside a running event loop."""
+        from flux.local import run_async
+
+        return await run_async(self, input, execution_id)
+
+    async def resume_async(self, execution_id: str, input: Any = None, wait: str | None = None) -> ExecutionContext[I]:
+        """`resume` for code inside a running event loop."""
+        from flux.local import resume_async
+
+        return await resume_async(self, execution_id, input, wait)
+
+    def __call__(self, ctx: ExecutionContext[I]) -> Any:
+        """Workflows are not called: `run` them, or start them as a child with `call`."""
+        raise UsageError(
+            f"The workflow '{self.name}' cannot be called directly.",
+            hint="Use `.run(input)`, or `await call(workflow, input)` inside another workflow.",
+        )
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.ref}>"
+
+
+def _check_signature(func: Callable[..., Any]) -> None:
+    if not inspect.iscoroutinefunction(func):
+        raise UsageError(
+            f"The workflow '{getattr(func, '__name__', func)}' is not an async function.",
+            hint="Write `async def`; put blocking work into plain `def` tasks.",
+        )
+    if len(inspect.signature(func).parameters) != 1:
+        raise UsageError(
+            f"The workflow '{func.__name__}' must take exactly one argument, the context.",
+            hint="Write `async def NAME(ctx: ExecutionContext[InputType])`.",
+        )
+
+
+def _checked_durability(durability: str) -> str:
+    if durability not in _DURABILITY:
+        raise UsageError(f"durability={durability!r} is unknown.", hint='Use "strict" or "relaxed".')
+    return _DURABILITY[durability]
+
+
+class WorkflowDecorator:
+    """The type of `workflow`: a decorator, bare or with options.
+
+    Example:
+        >>> from flux import ExecutionContext, workflow
+        >>> @workflow.with_options(name="order", namespace="shop", timeout=3600)
+        ... async def place_order(ctx: ExecutionContext[dict]): ...
+    """
+
+    def __call__(self, func: Callable[[ExecutionContext[I]], Awaitable[O]]) -> Workflow[I, O]:
+        """Make a workflow of an async function of one argument."""
+        return Workflow(func)
+
+    def with_options(
+        self,
+        *,
+        name: str | None = None,
+        namespace: str | None = None,
+        schedule: Any = None,
+        timeout: float = 0,
+        secret_requests: Sequence[str] = (),
+        output_storage: Any = None,
+        requests: ResourceRequest | None = None,
+        durability: Durability = "strict",
+        runner: str | None = None,
+        affinity: Any = None,
+        routing: Any = None,
+    ) -> Callable[[Callable[[ExecutionContext[I]], Awaitable[O]]], Workflow[I, O]]:
+        """A decorator that makes a workflow with these options.
+
+        Args:
+            name: its name; the function's by default.
+            namespace: "default" unless given.
+            timeout: seconds for the whole execution, 0 for none.
+            durability: "strict", or "relaxed": outcomes are used up to 100 ms before they are durable.
+            runner: accepted for older code; runners are warm processes either way.
+        """
+        options = {key: value for key, value in locals().items() if key != "self"}
+        return lambda func: Workflow(func, **options)
+
+
+workflow = WorkflowDecorator()

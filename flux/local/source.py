@@ -1,0 +1,22 @@
+"""The identity of the code that a local run executes."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from typing import Any
+
+from flux.engine.workflow import Workflow
+
+LOCAL = "local:"
+"""Digests of local runs start with this; no server dispatches such executions."""
+
+
+def source_digest(workflow: Workflow[Any, Any]) -> str:
+    """Digest of the file that defines the workflow; of nothing for code that was typed in."""
+    try:
+        file = inspect.getsourcefile(workflow.func)
+        lines, _ = inspect.findsource(workflow.func) if file else ([], 0)
+    except (OSError, TypeError):
+        lines = []
+    return LOCAL + (hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest() if lines else "")
