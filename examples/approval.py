@@ -41,7 +41,7 @@ async def pay(employee: str, amount: float) -> str:
 @workflow
 async def expense_claim(ctx: ExecutionContext[Claim]) -> str:
     """Small claims are paid at once, larger ones after somebody has agreed."""
-    claim = ctx.input or Claim()
+    claim = ctx.input
     if claim.amount <= PETTY_CASH:
         return await pay(claim.employee, claim.amount)
     decision: Decision = await pause("approval", output=claim, schema=Decision)

@@ -43,7 +43,7 @@ async def remove(batches: list[int]) -> int:
 @workflow
 async def import_batches(ctx: ExecutionContext[Plan]) -> int:
     """Import batch after batch, all or nothing."""
-    plan = ctx.input or Plan()
+    plan = ctx.input
     done: list[int] = []
     try:
         for batch in range(plan.batches):

@@ -20,8 +20,8 @@ async def say_hello(name: str) -> str:
 
 @workflow
 async def hello_world(ctx: ExecutionContext[str]) -> str:
-    """Greet whoever is named in the input, or the world."""
-    return await say_hello(ctx.input or "World")
+    """Greet whoever is named in the input."""
+    return await say_hello(ctx.input)
 
 
 if __name__ == "__main__":

@@ -25,9 +25,8 @@ def factorise(number: int) -> list[int]:
 @workflow
 async def prime_factors(ctx: ExecutionContext[list[int]]) -> dict[str, list[int]]:
     """The factors of every number in the input."""
-    numbers = ctx.input or [12, 97, 1001]
-    factors = await factorise.map(numbers)
-    return {str(number): found for number, found in zip(numbers, factors, strict=True)}
+    factors = await factorise.map(ctx.input)
+    return {str(number): found for number, found in zip(ctx.input, factors, strict=True)}
 
 
 if __name__ == "__main__":

@@ -35,8 +35,7 @@ async def ask(supplier: str, item: str) -> Offer:
 @workflow
 async def cheapest_offer(ctx: ExecutionContext[str]) -> Offer:
     """Ask every supplier at once and choose the cheapest."""
-    item = ctx.input or "bicycle"
-    offers = await parallel(*(ask(supplier, item) for supplier in SUPPLIERS))
+    offers: list[Offer] = await parallel(*(ask(supplier, ctx.input) for supplier in SUPPLIERS))
     return min(offers, key=lambda offer: offer.price)
 
 

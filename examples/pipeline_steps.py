@@ -11,8 +11,6 @@ from collections import Counter
 from flux import ExecutionContext, task, workflow
 from flux.tasks import pipeline
 
-TEXT = "To be, or not to be, that is the question"
-
 
 @task
 async def normalise(text: str) -> str:
@@ -35,9 +33,9 @@ async def count(words: list[str]) -> dict[str, int]:
 @workflow
 async def word_counts(ctx: ExecutionContext[str]) -> dict[str, int]:
     """Text in, counts out, three recorded steps between them."""
-    counts: dict[str, int] = await pipeline(normalise, split, count, input=ctx.input or TEXT)
+    counts: dict[str, int] = await pipeline(normalise, split, count, input=ctx.input)
     return counts
 
 
 if __name__ == "__main__":
-    print(word_counts.run(TEXT).output)
+    print(word_counts.run("To be, or not to be").output)

@@ -70,7 +70,7 @@ async def ship(item: str, weight: float) -> str:
 @workflow
 async def place_order(ctx: ExecutionContext[Order]) -> dict[str, str]:
     """Price it, take the money, send it."""
-    order = ctx.input or Order()
+    order = ctx.input
     price = await live_price(order.item)
     payment = await take_payment(order.item, price)
     try:

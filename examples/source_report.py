@@ -147,7 +147,7 @@ def write_report(path: str, text: str) -> str:
 @workflow
 async def source_report(ctx: ExecutionContext[Options]) -> Outcome:
     """Walk, analyse in parallel, ask, write."""
-    options = ctx.input or Options()
+    options = ctx.input
     paths = await find_files(options.root, options.max_files)
     facts = await analyse.starmap((options.root, path) for path in paths)
     review = await _reviewed(options.root, facts)

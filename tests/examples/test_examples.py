@@ -29,8 +29,9 @@ def test_hello_world_records_one_task(example: Load) -> None:
     assert [event.seq for event in ctx.events] == [1, 2, 3, 4]
 
 
-def test_hello_world_greets_the_world_without_an_input(example: Load) -> None:
-    assert example("hello_world").hello_world.run().output == "Hello, World"
+def test_hello_world_needs_a_name(example: Load) -> None:
+    with pytest.raises(InvalidInputError):
+        example("hello_world").hello_world.run()
 
 
 def test_parallel_calls_keep_the_order_of_the_calls(example: Load) -> None:

@@ -1,0 +1,1 @@
+"""What Flux reaches on this machine, beside what the machine allows: `python -m benchmarks`."""
