@@ -5,7 +5,9 @@
 The execution stops at the pause and holds nothing while it waits: no worker slot, no memory, for as long as
 it takes. In `flux dev examples` it appears under 2 (Waiting); `r` opens the form made from `Decision`, with
 what `output` shows above it. An answer that does not fit is refused field by field, and the execution stays
-paused. From Python, the answer is given with `expense_claim.resume(execution_id, {"approve": true, …})`.
+paused. Without a server the answer is given the same way it began:
+
+    flux exec examples/approval.py expense_claim '{"approve": true, "limit": 500}' --resume ID
 """
 
 from pydantic import BaseModel, Field

@@ -1,6 +1,7 @@
 """A whole job: read a source tree, let a person decide what counts, write a report.
 
     flux exec examples/source_report.py source_report '{"root": ".", "report": "source_report.md"}'
+    flux exec examples/source_report.py source_report '{"decision": "approve"}' --resume ID
     flux dev examples
 
 It walks the tree, analyses every Python file in a task of its own, and pauses with a summary of each folder.

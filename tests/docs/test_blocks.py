@@ -143,6 +143,17 @@ def test_ci_takes_its_test_command_from_the_readme() -> None:
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
+def test_every_key_in_the_docs_is_one_of_the_dashboard() -> None:
+    from flux.tui.commands import COMMANDS, key_label
+
+    known = {key_label(key) for command in COMMANDS for key in command.keys}
+    pages = [README, (ROOT / "docs" / "dev.md").read_text(encoding="utf-8")]
+    rows = [line.split("|")[1] for page in pages for line in page.splitlines() if line.startswith("| `")]
+    named = [key for row in rows for key in re.findall(r"`([^`]+)`", row)]
+    assert len(named) > 30
+    assert sorted(set(named) - known) == []
+
+
 def test_changelog_begins_with_the_version_in_pyproject() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     titles = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
