@@ -1,0 +1,447 @@
+"""The worker agent: work from the server to the runners, what happens there back to the server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any
+
+from flux.clock import Clock, SystemClock
+from flux.dispatch.port import (
+    Answered,
+    Assigned,
+    CancelRequested,
+    Delivery,
+    Prewarm,
+    ProbeRequested,
+    ProbeResult,
+    Progress,
+    Registration,
+    RunnerDied,
+    ValidationRequested,
+    ValidationResult,
+    WorkerPort,
+)
+from flux.domain import Bundle, Claim, LogLine
+from flux.errors import ConflictError, FluxError, NotFoundError
+from flux.worker import facts
+from flux.worker.frames import (
+    Ack,
+    Answer,
+    Append,
+    Cancel,
+    FromRunner,
+    Gone,
+    Output,
+    Progressed,
+    Validate,
+)
+from flux.worker.outbox import UNREACHABLE, Connection, Shipment, log_stream, progress_stream
+from flux.worker.pool import LoadFailed, Pool
+from flux.worker.process import Limits, RunnerProcess
+
+logger = logging.getLogger("flux.worker")
+HEARTBEAT = 5.0
+"""Seconds between two heartbeats."""
+_LAST_WORDS = 5.0
+_BACKOFF = (0.1, 5.0)
+
+
+@dataclass(eq=False, slots=True)
+class _Held:
+    """An execution that this worker has claimed.
+
+    Attributes:
+        runner: where it runs, once it does.
+        early: answers and cancel requests that came before it ran.
+        gone: set when it has left.
+    """
+
+    execution_id: str
+    generation: int
+    shipment: Shipment
+    runner: RunnerProcess | None = None
+    early: list[Answered | CancelRequested] = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Agent:
+    """One worker: claims executions, runs them in warm runners and reports what happens.
+
+    Args:
+        port: the server, in this process or far away.
+        name: unique among the workers of a server.
+        slots: executions at once that it announces.
+        runner_processes: runners of one code version at most; cores by default.
+        serializer: "pkl", or "json" to refuse what JSON cannot carry.
+        key: signs values that only dill can carry; the same on all workers of a server.
+        cwd: folder in which user code runs.
+        on_connection: told when the server is reached or lost, with a reason.
+
+    Example:
+        >>> agent = Agent(port, name="w1", slots=100)  # doctest: +SKIP
+        >>> running = asyncio.create_task(agent.run())  # doctest: +SKIP
+        >>> await agent.stop(grace=10)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        port: WorkerPort,
+        *,
+        name: str,
+        slots: int = 100,
+        runner_processes: int | None = None,
+        serializer: str = "pkl",
+        key: bytes = b"",
+        cwd: str = "",
+        labels: dict[str, str] | None = None,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        on_connection: Callable[[bool, str], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._port = port
+        self._slots = slots
+        self._labels = labels or {}
+        self._clock = clock or SystemClock()
+        self._on_connection = on_connection or (lambda up, reason: None)
+        self._connection = Connection()
+        self._held: dict[str, _Held] = {}
+        self._claiming: set[str] = set()
+        self._suspects: set[str] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._stopping = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._grace = 0.0
+        self._logs = log_stream(port, name, self._connection)
+        self._progress = progress_stream(port, name)
+        self.pool = Pool(
+            self,
+            self._fetch,
+            size=runner_processes,
+            cwd=cwd,
+            settings={"serializer": serializer, "key": key.hex()},
+            limits=limits,
+            clock=self._clock,
+        )
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Ids of the executions that this worker holds."""
+        return tuple(self._held)
+
+    # -- life ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises `UnauthorizedError` and the like when the server refuses the worker."""
+        self.pool.start()
+        heartbeats = asyncio.get_running_loop().create_task(self._beat())
+        try:
+            await self._stay_connected()
+            await self._drain()
+        finally:
+            heartbeats.cancel()
+            await self._end()
+            self._stopped.set()
+
+    async def stop(self, grace: float = 0.0) -> None:
+        """Take no more work, give what runs `grace` seconds to finish, hand the rest back; then `run` returns."""
+        self._grace = grace
+        self._stopping.set()
+        await self._stopped.wait()
+
+    async def _stay_connected(self) -> None:
+        delay, known = _BACKOFF[0], False
+        while not self._stopping.is_set():
+            try:
+                await self._port.register(self._registration())
+                self._connection.established()
+                self._on_connection(True, "")
+                known, delay = True, _BACKOFF[0]
+                await self._consume()
+                reason = "the connection ended"
+            except UNREACHABLE as error:
+                if not known and isinstance(error, FluxError) and error.status in (401, 403):
+                    raise
+                reason = str(error) or type(error).__name__
+            if self._stopping.is_set():
+                return
+            self._connection.broken()
+            self._on_connection(False, reason)
+            logger.info("server not reachable (%s); trying again", reason)
+            await self._pause(delay * random.uniform(0.8, 1.2))
+            delay = min(delay * 2, _BACKOFF[1])
+
+    async def _consume(self) -> None:
+        """Deliveries until the connection ends or the agent stops."""
+        loop = asyncio.get_running_loop()
+        reading = loop.create_task(self._read())
+        others = [loop.create_task(self._stopping.wait()), loop.create_task(self._connection.lost.wait())]
+        await asyncio.wait([reading, *others], return_when=asyncio.FIRST_COMPLETED)
+        for other in others:
+            other.cancel()
+        if not reading.done():
+            reading.cancel()
+            with contextlib.suppress(asyncio.CancelledError, *UNREACHABLE):
+                await reading
+            return
+        await reading
+
+    async def _read(self) -> None:
+        async for delivery in self._port.deliveries(self.name):
+            self._handle(delivery)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._clock.sleep(HEARTBEAT)
+            if not self._connection.up.is_set():
+                continue
+            try:
+                await self._port.heartbeat(self.name, self.running)
+            except UNREACHABLE as error:
+                logger.debug("heartbeat failed: %s", error)
+                self._connection.broken()
+            except FluxError as error:
+                logger.warning("the server refused a heartbeat: %s", error)
+
+    async def _drain(self) -> None:
+        """Wait for what runs, within the grace period."""
+        if self._grace > 0 and self._held:
+            waiting = [asyncio.ensure_future(held.gone.wait()) for held in self._held.values()]
+            _, late = await asyncio.wait(waiting, timeout=self._grace)
+            for wait in late:
+                wait.cancel()
+
+    async def _end(self) -> None:
+        """Kill what is left first and leave then, so that nothing runs twice."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        held, self._held = list(self._held.values()), {}
+        await self.pool.close()
+        for one in held:
+            await one.shipment.settled(0.1)
+            one.shipment.abandon()
+        await self._logs.settled(0.2)
+        self._logs.abandon()
+        self._progress.abandon()
+        if self._connection.up.is_set():
+            with contextlib.suppress(FluxError, OSError, TimeoutError):
+                await asyncio.wait_for(self._port.leave(self.name), 2.0)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    def _registration(self) -> Registration:
+        return Registration(
+            self.name,
+            self._slots,
+            facts.runtime(),
+            facts.packages(),
+            facts.resources(),
+            self._labels,
+            os.getpid(),
+        )
+
+    # -- from the server ------------------------------------------------------------------------
+
+    def _handle(self, delivery: Delivery) -> None:
+        match delivery:
+            case Assigned():
+                self._spawn(self._take(delivery))
+            case Answered() | CancelRequested():
+                self._forward(delivery)
+            case Prewarm():
+                self._spawn(self._prewarm(delivery))
+            case ValidationRequested():
+                self._spawn(self._validate(delivery))
+            case ProbeRequested():
+                self._spawn(self._probe(delivery))
+
+    async def _take(self, assigned: Assigned) -> None:
+        """Claim an execution and start it; one that is leaving its runner is waited for first."""
+        execution_id = assigned.execution_id
+        if execution_id in self._claiming:
+            return
+        self._claiming.add(execution_id)
+        try:
+            if (earlier := self._held.get(execution_id)) is not None:
+                await earlier.gone.wait()
+            claim = await self._port.claim(self.name, execution_id)
+            held = self._hold(claim)
+        except (ConflictError, NotFoundError) as error:
+            logger.debug("execution %s is not ours: %s", execution_id, error)
+            return
+        except UNREACHABLE as error:
+            # Offered again once the worker is back.
+            logger.info("execution %s could not be claimed: %s", execution_id, error)
+            self._connection.broken()
+            return
+        finally:
+            self._claiming.discard(execution_id)
+        await self._place(held, claim)
+
+    async def _place(self, held: _Held, claim: Claim) -> None:
+        alone = held.execution_id in self._suspects
+        try:
+            runner = await self.pool.runner_for(claim.execution.digest, alone=alone)
+        except LoadFailed as error:
+            reason = f"{error}\n{error.loaded.traceback}" if error.loaded.traceback else str(error)
+            await self._give_up(held, f"the code cannot be imported: {reason}")
+            return
+        except (FluxError, OSError) as error:
+            await self._give_up(held, f"no runner could be started: {error}")
+            return
+        held.runner = runner
+        runner.start(claim)
+        for early in held.early:
+            if early.event.seq > claim.execution.last_seq:
+                self._forward(early)
+
+    async def _give_up(self, held: _Held, reason: str) -> None:
+        self._let_go(held)
+        death = RunnerDied((held.execution_id,), (held.generation,), reason, alone=True)
+        await self._connection.retried(lambda: self._port.died(self.name, death))
+
+    def _hold(self, claim: Claim) -> _Held:
+        execution = claim.execution
+        shipment = Shipment(self._port, self.name, self._connection, self._acknowledged, self._refused)
+        held = _Held(execution.id, execution.generation, shipment)
+        self._held[execution.id] = held
+        return held
+
+    def _forward(self, delivery: Answered | CancelRequested) -> None:
+        held = self._held.get(delivery.execution_id)
+        if held is None:
+            return
+        if held.runner is None:
+            held.early.append(delivery)
+        elif isinstance(delivery, Answered):
+            held.runner.send(Answer(delivery.execution_id, delivery.event))
+        else:
+            held.runner.send(Cancel(delivery.execution_id, delivery.event))
+
+    async def _prewarm(self, delivery: Prewarm) -> None:
+        try:
+            await self.pool.prewarm(delivery.digest)
+        except (FluxError, OSError) as error:
+            logger.warning("version %s could not be made ready: %s", delivery.digest[:12], error)
+
+    async def _validate(self, asked: ValidationRequested) -> None:
+        frame = Validate(
+            asked.request_id, asked.namespace, asked.name, asked.kind, asked.value, asked.schema, asked.model
+        )
+        try:
+            runner = await self.pool.runner_for(asked.digest)
+            errors = await runner.validate(frame)
+        except LoadFailed as error:
+            errors = [{"loc": [], "msg": f"The code of this version cannot be imported: {error}", "type": "code"}]
+        except (FluxError, OSError) as error:
+            logger.warning("no runner for a validation: %s", error)
+            return
+        if errors is None:
+            errors = [{"loc": [], "msg": "The runner ended while it checked this value.", "type": "runner"}]
+        result = ValidationResult(asked.request_id, tuple(errors))
+        await self._answer(self._port.validated(self.name, result))
+
+    async def _probe(self, asked: ProbeRequested) -> None:
+        try:
+            loaded = await self.pool.probe(asked.bundle, asked.cwd)
+        except OSError as error:
+            result = ProbeResult(asked.request_id, error=f"no runner could be started: {error}")
+        else:
+            result = ProbeResult(
+                asked.request_id, loaded.manifest, loaded.error, loaded.traceback, loaded.path, loaded.line
+            )
+        await self._answer(self._port.probed(self.name, result))
+
+    async def _answer(self, request: Coroutine[Any, Any, None]) -> None:
+        try:
+            await request
+        except (FluxError, OSError) as error:
+            logger.info("an answer did not reach the server: %s", error)
+
+    async def _fetch(self, digest: str) -> Bundle:
+        return await self._port.bundle(self.name, digest)
+
+    # -- from the runners ------------------------------------------------------------------------
+
+    def on_frame(self, runner: RunnerProcess, frame: FromRunner) -> None:
+        """A frame about an execution."""
+        match frame:
+            case Append():
+                if (held := self._held.get(frame.execution_id)) is not None:
+                    held.shipment.add(frame)
+            case Output():
+                self._logs.add(frame.lines)
+            case Progressed():
+                self._progress.add([Progress(frame.execution_id, frame.source_id, frame.name, frame.value)])
+            case Gone():
+                self._left(runner, frame.execution_id)
+
+    def on_output(self, lines: tuple[LogLine, ...]) -> None:
+        """Raw output of a runner."""
+        self._logs.add(lines)
+
+    def on_death(self, runner: RunnerProcess, reason: str) -> None:
+        """A runner has ended with executions in it."""
+        held = [self._held[one] for one in runner.executions if one in self._held]
+        if held and not self._stopped.is_set():
+            self._spawn(self._report_death(held, reason))
+
+    async def _report_death(self, held: list[_Held], reason: str) -> None:
+        """What was finished before the end is sent first; then each of the others is to run alone."""
+        await asyncio.gather(*(one.shipment.settled(_LAST_WORDS) for one in held))
+        lost = [one for one in held if not (one.shipment.released or one.shipment.refused)]
+        for one in held:
+            self._let_go(one)
+        if not lost:
+            return
+        logger.warning("a runner %s; executions in it: %s", reason, ", ".join(one.execution_id for one in lost))
+        self._suspects.update(one.execution_id for one in lost)
+        death = RunnerDied(
+            tuple(one.execution_id for one in lost),
+            tuple(one.generation for one in lost),
+            reason,
+            alone=len(held) == 1,
+        )
+        with contextlib.suppress(FluxError):
+            await self._connection.retried(lambda: self._port.died(self.name, death))
+
+    def _left(self, runner: RunnerProcess, execution_id: str) -> None:
+        self.pool.release(runner, execution_id)
+        self._suspects.discard(execution_id)
+        if (held := self._held.get(execution_id)) is not None and held.runner is runner:
+            self._let_go(held)
+
+    def _let_go(self, held: _Held) -> None:
+        if self._held.get(held.execution_id) is held:
+            del self._held[held.execution_id]
+        held.gone.set()
+
+    def _acknowledged(self, append: Append, first_seq: int) -> None:
+        held = self._held.get(append.execution_id)
+        if held is not None and held.runner is not None:
+            ordinal = append.events[-1].ordinal if append.events else 0
+            held.runner.send(Ack(append.execution_id, ordinal, first_seq))
+
+    def _refused(self, append: Append, reason: str) -> None:
+        held = self._held.get(append.execution_id)
+        if held is not None and held.runner is not None:
+            held.runner.send(Ack(append.execution_id, 0, error=reason))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.error("%s: %s", type(error).__name__, error, exc_info=error)

@@ -1,0 +1,199 @@
+"""The executions inside a runner."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from flux.clock import Clock
+from flux.codec import Codec
+from flux.domain import Bundle, EventRecord, Execution, ExecutionEventType, Manifest, WorkflowRef
+from flux.engine.loader import describe_failure, load
+from flux.engine.manifest import manifest_of, workflows_of
+from flux.engine.session import Session
+from flux.engine.types import check_answer, check_input, resolve_model
+from flux.errors import FluxError, StaleClaimError, WorkflowNotFoundError
+from flux.worker.capture import Capture
+from flux.worker.channel import Channel
+from flux.worker.frames import Ack, Answer, Cancel, Gone, Load, Loaded, Start, Validate, Validated
+from flux.worker.journal import PipeJournal
+
+if TYPE_CHECKING:
+    from flux.engine.workflow import Workflow
+
+logger = logging.getLogger("flux.worker.runner")
+
+
+class Host:
+    """Imports one version of the user's code and runs its executions concurrently.
+
+    Args:
+        on_idle: called whenever the last execution has left.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        channel: Channel,
+        capture: Capture,
+        clock: Clock,
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._channel = channel
+        self._capture = capture
+        self._clock = clock
+        self._on_idle = on_idle
+        self._codec = Codec()
+        self._bundle: Bundle | None = None
+        self._workflows: Mapping[WorkflowRef, Workflow[Any, Any]] = {}
+        self._sessions: dict[str, Session] = {}
+        self._journals: dict[str, PipeJournal] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether any execution is here."""
+        return bool(self._journals)
+
+    def load(self, frame: Load) -> None:
+        """Import the code and tell what is in it."""
+        self._codec = Codec(
+            serializer="json" if frame.settings.get("serializer") == "json" else "pkl",
+            key=bytes.fromhex(frame.settings.get("key", "")),
+        )
+        self._bundle = frame.bundle
+        _enter(frame.cwd, frame.bundle)
+        try:
+            manifest = self._import(frame.bundle)
+        except BaseException as error:
+            # SystemExit and KeyboardInterrupt of the user's code too: the runner itself has to answer.
+            failure = describe_failure(frame.bundle, error)
+            loaded = Loaded(Manifest(), failure.error, failure.traceback, failure.path, failure.line)
+        else:
+            loaded = Loaded(manifest)
+        self._capture.flush()
+        self._channel.send(loaded)
+
+    def start(self, frame: Start) -> None:
+        """Run an execution from its history onwards."""
+        execution = frame.execution
+        journal = PipeJournal(self._loop, self._channel, execution)
+        self._journals[execution.id] = journal
+        task = self._loop.create_task(self._run(frame, journal))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def acknowledge(self, ack: Ack) -> None:
+        """Appended events are durable, or never will be."""
+        if (journal := self._journals.get(ack.execution_id)) is not None:
+            journal.acknowledged(ack)
+
+    def answer(self, frame: Answer) -> None:
+        """A wait of a running execution has been answered."""
+        if (session := self._sessions.get(frame.execution_id)) is not None:
+            session.answer(frame.event)
+
+    def cancel(self, frame: Cancel) -> None:
+        """A running execution is to be cancelled."""
+        if (session := self._sessions.get(frame.execution_id)) is not None:
+            session.cancel(frame.event)
+
+    def validate(self, frame: Validate) -> None:
+        """Check a value against the types of the code."""
+        try:
+            errors = self._check(frame)
+        except BaseException as error:
+            # A validator written by the user may raise whatever it likes.
+            errors = [{"loc": [], "msg": f"{type(error).__name__}: {error}", "type": "validator_failed"}]
+        self._channel.send(Validated(frame.request_id, [_sendable(error) for error in errors]))
+
+    def _import(self, bundle: Bundle) -> Manifest:
+        module = load(bundle)
+        manifest = manifest_of(module)
+        self._workflows = workflows_of(module)
+        gc.collect()
+        gc.freeze()
+        return manifest
+
+    async def _run(self, frame: Start, journal: PipeJournal) -> None:
+        execution = frame.execution
+        try:
+            session = self._sessions[execution.id] = Session(
+                self._workflow(execution.ref),
+                execution,
+                frame.history,
+                journal=journal,
+                codec=self._codec,
+                clock=self._clock,
+            )
+            await session.run()
+        except StaleClaimError:
+            logger.debug("execution %s has another owner now", execution.id)
+        except BaseException as error:
+            await self._fail(execution, journal, error)
+        finally:
+            self._leave(execution.id)
+
+    def _leave(self, execution_id: str) -> None:
+        self._sessions.pop(execution_id, None)
+        self._journals.pop(execution_id, None)
+        self._capture.finish(execution_id)
+        self._channel.send(Gone(execution_id))
+        if not self._journals:
+            self._on_idle()
+
+    async def _fail(self, execution: Execution, journal: PipeJournal, error: BaseException) -> None:
+        """The last resort for what the session itself could not turn into an outcome."""
+        logger.error("execution %s failed outside of its code", execution.id, exc_info=error)
+        ordinal = journal.ordinal + 1
+        record = EventRecord(
+            ExecutionEventType.WORKFLOW_FAILED,
+            f"{execution.ref.name}_{execution.id}",
+            execution.ref.name,
+            self._clock.now(),
+            f"{execution.id}.{execution.generation}.{ordinal}.failed",
+            self._codec.encode(error if isinstance(error, FluxError) else RuntimeError(repr(error))),
+            ordinal=ordinal,
+        )
+        with contextlib.suppress(StaleClaimError):
+            await journal.append([record], release=True)
+
+    def _workflow(self, ref: WorkflowRef) -> Workflow[Any, Any]:
+        found = self._workflows.get(ref)
+        if found is None:
+            path = self._bundle.path if self._bundle else "?"
+            raise WorkflowNotFoundError(str(ref), f"Workflow '{ref}' is not in {path} of this version.")
+        return found
+
+    def _check(self, frame: Validate) -> list[dict[str, Any]]:
+        value = self._codec.decode(frame.value)
+        if frame.kind == "input":
+            return list(check_input(self._workflow(WorkflowRef(frame.namespace, frame.name)), value))
+        schema = msgspec.json.decode(frame.schema) if frame.schema else None
+        return list(check_answer(resolve_model(frame.model), schema, value))
+
+
+def _enter(cwd: str, bundle: Bundle) -> None:
+    """Work in `cwd`; what the bundle does not hold may still be imported from beside its entry, last."""
+    with contextlib.suppress(OSError):
+        os.chdir(cwd or ".")
+    depth = bundle.entry.count(".") + (1 if bundle.modules[bundle.entry].package else 0)
+    root = os.path.dirname(bundle.path)  # noqa: PTH120  # a Path would be made for this alone
+    for _ in range(depth):
+        root = os.path.dirname(root)  # noqa: PTH120
+    sys.path.extend(folder for folder in (root, cwd) if folder and folder not in sys.path)
+
+
+def _sendable(error: Mapping[str, Any]) -> dict[str, object]:
+    """Only what a frame can carry: pydantic puts exceptions into `ctx`."""
+    kept = {key: value for key, value in error.items() if key in ("loc", "msg", "type")}
+    return dict(msgspec.to_builtins(kept, enc_hook=str))
