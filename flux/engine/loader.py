@@ -198,7 +198,9 @@ def _execute(spec: ModuleSpec) -> ModuleType:
 
 
 def _strip(shown: traceback.TracebackException) -> None:
-    shown.stack[:] = [frame for frame in shown.stack if not frame.filename.startswith(_HIDDEN)]
+    called = (index for index, frame in enumerate(shown.stack) if (frame.filename, frame.name) == (__file__, "load"))
+    frames = shown.stack[next(called, 0) :]
+    shown.stack[:] = [frame for frame in frames if not frame.filename.startswith(_HIDDEN)]
     for linked in (shown.__cause__, shown.__context__):
         if linked is not None:
             _strip(linked)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import platform
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies
 
@@ -14,20 +16,15 @@ import msgspec
 from httpx_sse import aconnect_sse
 
 from flux.client.errors import from_problem
+from flux.dispatch.messages import MEDIA_TYPE, CheckpointAnswer, Session, from_event, pack, unpack
 from flux.dispatch.port import (
     Acknowledged,
-    Answered,
-    Assigned,
-    CancelRequested,
     Checkpoint,
     Delivery,
-    Prewarm,
-    ProbeRequested,
     ProbeResult,
     Progress,
     Registration,
     RunnerDied,
-    ValidationRequested,
     ValidationResult,
     WorkerPort,
 )
@@ -35,19 +32,11 @@ from flux.domain import Bundle, Claim, LogLine
 from flux.errors import FluxError, ServerUnavailableError
 from flux.worker.http import PostClient
 
-T = TypeVar("T")
-CONTENT_TYPE = "application/msgpack"
+_Pending = tuple[Checkpoint, asyncio.Future[Acknowledged]]
 SILENCE = 45.0
 """Seconds without any event, pings included, after which a connection counts as lost."""
 
-_DELIVERIES: Mapping[str, type[Any]] = {
-    "execution_scheduled": Assigned,
-    "execution_resumed": Answered,
-    "execution_cancelled": CancelRequested,
-    "probe": ProbeRequested,
-    "validate": ValidationRequested,
-    "prewarm": Prewarm,
-}
+_CHECKPOINTS_AT_ONCE = 200
 
 
 class RemotePort(WorkerPort):
@@ -66,6 +55,8 @@ class RemotePort(WorkerPort):
         self._url = server_url.rstrip("/")
         self._token = token
         self._session = ""
+        self._checkpoints: deque[_Pending] = deque()
+        self._sending: asyncio.Task[None] | None = None
         self._client = httpx.AsyncClient(base_url=self._url, timeout=timeout)
         self._direct = None if _proxied(self._url) else PostClient(self._url, timeout)
 
@@ -77,9 +68,8 @@ class RemotePort(WorkerPort):
 
     async def register(self, registration: Registration) -> None:
         """Announce the worker and receive the session token."""
-        body = msgspec.msgpack.encode(registration)
-        answer = await self._request("POST", "/workers/register", body, token=self._token)
-        self._session = msgspec.msgpack.decode(answer, type=dict[str, Any])["session_token"]
+        answer = await self._request("POST", "/workers/register", pack(registration), token=self._token)
+        self._session = unpack(answer, Session).session_token
 
     async def deliveries(self, worker: str) -> AsyncIterator[Delivery]:
         """Events of the connection until it ends."""
@@ -91,24 +81,26 @@ class RemotePort(WorkerPort):
                 if source.response.status_code >= 400:
                     raise _problem(source.response.status_code, await source.response.aread())
                 async for event in source.aiter_sse():
-                    if (kind := _DELIVERIES.get(event.event)) is not None:
-                        delivery: Delivery = msgspec.json.decode(event.data, type=kind)
+                    if (delivery := from_event(event.event, event.data)) is not None:
                         yield delivery
         except httpx.HTTPError as error:
             raise self._unavailable(error) from error
 
     async def claim(self, worker: str, execution_id: str) -> Claim:
         """Take an execution."""
-        return msgspec.msgpack.decode(await self._post(_path(worker, "claim", execution_id)), type=Claim)
+        return unpack(await self._post(_path(worker, "claim", execution_id)), Claim)
 
     async def checkpoint(self, worker: str, batch: Checkpoint) -> Acknowledged:
-        """Make events durable."""
-        path = _path(worker, "checkpoint", batch.execution_id)
-        return msgspec.msgpack.decode(await self._post(path, batch), type=Acknowledged)
+        """Make events durable; what other executions have ready while a request is away goes in the next one."""
+        answer: asyncio.Future[Acknowledged] = asyncio.get_running_loop().create_future()
+        self._checkpoints.append((batch, answer))
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_checkpoints(worker))
+        return await answer
 
     async def bundle(self, worker: str, digest: str) -> Bundle:
         """The source of a version."""
-        return msgspec.msgpack.decode(await self._request("GET", _path(worker, "bundles", digest)), type=Bundle)
+        return unpack(await self._request("GET", _path(worker, "bundles", digest)), Bundle)
 
     async def heartbeat(self, worker: str, running: Sequence[str]) -> None:
         """Extend the leases."""
@@ -138,8 +130,34 @@ class RemotePort(WorkerPort):
         """The worker goes away."""
         await self._post(_path(worker, "leave"))
 
+    async def _send_checkpoints(self, worker: str) -> None:
+        try:
+            while self._checkpoints:
+                count = min(_CHECKPOINTS_AT_ONCE, len(self._checkpoints))
+                together = [self._checkpoints.popleft() for _ in range(count)]
+                try:
+                    await self._send_together(worker, together)
+                except (FluxError, msgspec.MsgspecError) as error:
+                    for _, answer in together:
+                        if not answer.done():
+                            answer.set_exception(error)
+        finally:
+            self._sending = None
+
+    async def _send_together(self, worker: str, together: Sequence[_Pending]) -> None:
+        body = [checkpoint for checkpoint, _ in together]
+        answers = unpack(await self._post(_path(worker, "checkpoints"), body), list[CheckpointAnswer])
+        for (_, future), answer in zip(together, answers, strict=True):
+            if future.done():
+                continue
+            if answer.acknowledged is not None:
+                future.set_result(answer.acknowledged)
+            else:
+                problem = answer.problem or {}
+                future.set_exception(from_problem(int(problem.get("status", 500)), problem))
+
     async def _post(self, path: str, value: Any = None) -> bytes:
-        body = b"" if value is None else msgspec.msgpack.encode(value)
+        body = b"" if value is None else pack(value)
         if self._direct is None:
             return await self._request("POST", path, body)
         try:
@@ -162,7 +180,7 @@ class RemotePort(WorkerPort):
         return answer.content
 
     def _headers(self, token: str) -> dict[str, str]:
-        headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "User-Agent": _AGENT}
+        headers = {"Content-Type": MEDIA_TYPE, "Accept": MEDIA_TYPE, "User-Agent": _AGENT}
         if token:
             headers["Authorization"] = f"Bearer {token}"
         return headers
