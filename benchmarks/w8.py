@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks._harness import Figure, environment, fetch, folder, free_port, wait_for
+from benchmarks._harness import Figure, apart, environment, fetch, folder, free_port, wait_for
 from benchmarks._limits import import_seconds, python_start
 
 SOURCE = """from flux import ExecutionContext, task, workflow
@@ -129,3 +129,9 @@ def save(project: Path, port: int, number: int) -> float:
     write(project, number)
     wait_for(lambda: version(port) > before, "the new version", 20)
     return 1000 * (time.perf_counter() - begin)
+
+
+def repaint() -> Figure:
+    """Milliseconds to draw the list of executions again after an event, 160 by 50, with 10,000 executions live."""
+    milliseconds = apart("_repaint", {"executions": 10_000, "events": 200})
+    return Figure("w8", "repaint at 160x50, 10,000 executions live, p50", milliseconds, "ms")

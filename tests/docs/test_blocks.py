@@ -5,6 +5,7 @@ The python blocks of a page run in order, as one script in a fresh folder; `prin
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import subprocess
@@ -152,6 +153,23 @@ def test_every_key_in_the_docs_is_one_of_the_dashboard() -> None:
     named = [key for row in rows for key in re.findall(r"`([^`]+)`", row)]
     assert len(named) > 30
     assert sorted(set(named) - known) == []
+
+
+def test_every_command_in_the_docs_exists() -> None:
+    import typer
+
+    from flux.cli.main import COMMANDS
+
+    pages = [page.read_text(encoding="utf-8") for page in PAGES]
+    text = "\n".join(block.text for page in pages for block in blocks(page) if block.language in ("bash", "console"))
+    named = {(group, *rest.split("|")) for group, rest in re.findall(r"\bflux ([a-z]+) ([a-z|]*)", text)}
+    assert len(named) > 20
+    for group, *commands in named:
+        assert group in COMMANDS, f"flux {group}"
+        found = typer.main.get_command(importlib.import_module(COMMANDS[group].module).app)
+        for command in filter(None, commands):
+            known = getattr(found, "commands", None)
+            assert known is None or command in known, f"flux {group} {command}"
 
 
 def test_changelog_begins_with_the_version_in_pyproject() -> None:

@@ -1,0 +1,114 @@
+"""The dashboard on a scripted API: reads `{"executions", "events"}`, prints the milliseconds of one repaint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from flux.client.api import FluxApi
+from flux.domain.events import ExecutionEventType, ExecutionState
+from flux.tui.app import FluxApp
+from flux.tui.model.store import Topic
+from flux.wire.models import EventModel, ExecutionPage, ExecutionSummary, LiveEvent, Ready
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+STATES = (ExecutionState.RUNNING, ExecutionState.PAUSED, ExecutionState.COMPLETED, ExecutionState.FAILED)
+
+
+def execution(number: int, task: str = "load_batch") -> ExecutionSummary:
+    """One of many executions."""
+    moment = BEGIN + timedelta(seconds=number)
+    return ExecutionSummary(
+        execution_id=f"{number:032x}",
+        namespace="shop",
+        workflow="order",
+        state=STATES[number % len(STATES)],
+        version=3,
+        created_at=moment,
+        updated_at=moment,
+        started_at=moment,
+        current_task=task,
+        events_count=12,
+    )
+
+
+def event(number: int, position: int) -> LiveEvent:
+    """One live event of an execution."""
+    record = EventModel(
+        type=ExecutionEventType.TASK_STARTED,
+        source_id=f"load_{position}",
+        name=f"load_{position}",
+        value={"batch": position},
+        time=BEGIN + timedelta(seconds=number),
+        id=f"event-{position}",
+        seq=position + 1,
+    )
+    return LiveEvent(id=position + 1, kind="event", execution=execution(number, f"load_{position}"), event=record)
+
+
+class ScriptedApi:
+    """Answers what the dashboard asks at its start, and is silent afterwards."""
+
+    base_url = "http://127.0.0.1:8000"
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    async def ready(self) -> Ready:
+        """Ready."""
+        return Ready(status="ready", database=True, workers=1)
+
+    async def list_executions(self, limit: int = 50, **_: Any) -> ExecutionPage:
+        """The newest page."""
+        first = range(self.count - 1, max(-1, self.count - 1 - limit), -1)
+        return ExecutionPage(executions=[execution(number) for number in first], total=self.count)
+
+    async def live(self, last_event_id: int | None = None) -> AsyncIterator[LiveEvent]:
+        """One event of every execution."""
+        for number in range(self.count):
+            yield event(number, number)
+        await asyncio.Event().wait()
+
+    def __getattr__(self, name: str) -> Any:
+        async def nothing(*_: Any, **__: Any) -> list[Any]:
+            return []
+
+        return nothing
+
+
+async def measure(count: int, events: int) -> float:
+    """The median repaint after one more event."""
+    app = FluxApp(cast(FluxApi, ScriptedApi(count)), None)
+    async with app.run_test(size=(160, 50)) as pilot:
+        while app.store.last_event_id != count:
+            await pilot.pause(0.05)
+        await pilot.pause(1.5)
+        return statistics.median([await repaint(app, count, position) for position in range(events)])
+
+
+async def repaint(app: FluxApp, count: int, position: int) -> float:
+    """Milliseconds from an event in the store until the terminal's text is ready."""
+    message = event(count - 1 - position % 40, count + position)
+    app.store.apply(message)
+    begin = time.perf_counter()
+    app.area.changed({Topic.EXECUTIONS, Topic.EVENTS})
+    app.area._compositor.render_full_update().render_segments(app.console)
+    seconds = time.perf_counter() - begin
+    await asyncio.sleep(0)
+    return 1000 * seconds
+
+
+def main() -> None:
+    """Read, measure, print."""
+    request = json.load(sys.stdin)
+    print(json.dumps(asyncio.run(measure(request["executions"], request["events"]))))
+
+
+if __name__ == "__main__":
+    main()
