@@ -9,6 +9,8 @@ from typing import Any, NoReturn
 
 from flux.errors import UsageError
 
+_OPENING = ("{", "[", '"')
+
 
 def parse_input(text: str | None) -> Any:
     """The value that an INPUT argument stands for; None when there is none.
@@ -35,23 +37,24 @@ def parse_text(text: str, source: str) -> Any:
     try:
         return json.loads(stripped, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        if stripped[:1] in ("{", "[", '"'):
+        if stripped[:1] in _OPENING:
             raise UsageError(
                 f"{source} is not valid JSON: {error.msg}, line {error.lineno} column {error.colno}.\n"
                 + _pointer(stripped, error),
                 hint="Quote the whole of it for the shell, or put it in a file and pass @file.",
             ) from error
-    except _NotJson:
-        pass  # NaN and Infinity are no JSON: words like any other
+    except _NotJson as error:
+        if stripped[:1] in _OPENING:
+            raise UsageError(f"{source} is not valid JSON: {error} is no JSON value; use null.") from error
     return stripped
 
 
 class _NotJson(Exception):
-    pass
+    """NaN or Infinity, which Python would read: alone they are words like any other."""
 
 
 def _refuse_constant(word: str) -> NoReturn:
-    raise _NotJson
+    raise _NotJson(word)
 
 
 def _read(path: Path) -> str:

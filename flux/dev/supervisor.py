@@ -24,6 +24,7 @@ MAX_DEATHS = 5
 DEATH_WINDOW = 60.0
 GRACE = 10.0
 _LINE_LIMIT = 1 << 20
+_HOPELESS = 2  # exit code of wrong settings: they do not change by trying again
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,12 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def server_command(fd: int, parent_pipe: int, workers: int) -> list[str]:
-    """The command line of the server child."""
+def server_command(fd: int, parent_pipe: int, workers: int, host: str, port: int) -> list[str]:
+    """The command line of the server child; `host` and `port` are what the socket is bound to."""
     # -P: a file of the user named like a module of the library must not be imported in its place.
     start = [sys.executable, "-P", "-m", "flux.cli.main", "start", "server"]
-    return [*start, "--fd", str(fd), "--workers", str(workers), "--parent-pipe", str(parent_pipe)]
+    address = ["--host", host, "--port", str(port), "--fd", str(fd)]
+    return [*start, *address, "--workers", str(workers), "--parent-pipe", str(parent_pipe)]
 
 
 @dataclass(slots=True)
@@ -131,6 +133,12 @@ class Supervisor:
             await self._keeper
         self._close_pipe()
 
+    def kill(self) -> None:
+        """End the child and what it started at once."""
+        if self._process is not None and self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def ready(self) -> None:
         """Somebody got an answer from the child: it runs."""
         if self.status.state in ("starting", "restarting") and self.status.pid is not None:
@@ -156,6 +164,9 @@ class Supervisor:
 
     async def _may_restart(self, code: int) -> bool:
         """Record a death and wait before the next start; False after too many in a minute, or `stop`."""
+        if code == _HOPELESS and self.status.state != "running":
+            self._set(state="stopped", pid=None, exit_code=code, reason="it refused to start")
+            return False
         now = self.clock.monotonic()
         self._deaths = [then for then in self._deaths if now - then < DEATH_WINDOW] + [now]
         if len(self._deaths) >= MAX_DEATHS:
@@ -236,8 +247,7 @@ class Supervisor:
         try:
             await asyncio.wait_for(process.wait(), timeout=GRACE)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            self.kill()
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:

@@ -203,20 +203,19 @@ def test_the_socket_names_its_protocol_for_quick_answers():
 
 
 def test_the_command_line_of_the_server_child():
-    command = server_command(5, 7, 2)
-    assert command[1:] == [
-        "-P",
-        "-m",
-        "flux.cli.main",
-        "start",
-        "server",
-        "--fd",
-        "5",
-        "--workers",
-        "2",
-        "--parent-pipe",
-        "7",
-    ]
+    command = " ".join(server_command(5, 7, 2, "localhost", 8000)[1:])
+    assert command == (
+        "-P -m flux.cli.main start server --host localhost --port 8000 --fd 5 --workers 2 --parent-pipe 7"
+    )
+
+
+async def test_wrong_settings_are_not_tried_five_times(sock):
+    watched = Watched(sock, "import sys; print('Error: wrong'); sys.exit(2)")
+    await watched.supervisor.start()
+    await watched.until(lambda w: w.supervisor.status.state == "stopped")
+    assert watched.supervisor.status.output == ("Error: wrong",)
+    assert watched.supervisor.status.restarts == 0
+    await watched.supervisor.stop()
 
 
 def test_exit_codes_read_as_words():
