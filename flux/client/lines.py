@@ -59,7 +59,7 @@ def _plain(text: str) -> str:
 
 def _event(execution: ExecutionSummary, event: EventModel) -> str:
     word = event.type.value.removeprefix("WORKFLOW_").removeprefix("TASK_").replace("_", " ").lower()
-    subject = _ref(execution) if event.type.value.startswith("WORKFLOW_") else f"{_ref(execution)} › {event.name}"
+    subject = _ref(execution) if event.type.value.startswith("WORKFLOW_") else f"{_ref(execution)} {event.name}"
     value = _value(event)
     text = f"{_glyph(event.type.value)} {subject} {word}" + (f"  {value}" if value else "")
     return _line(event.time, execution.execution_id[:8], text)

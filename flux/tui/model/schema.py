@@ -266,11 +266,11 @@ def _without_empty_groups(form: Form, result: dict[str, Any]) -> dict[str, Any]:
         members = [item for item in form.fields if item.group == group]
         inner = result.get(group)
         untouched = isinstance(inner, dict) and all(
-            inner.get(item.path[1]) is (item.default if item.has_default else False)
+            item.kind == "boolean" and inner[item.path[1]] is bool(item.default)
             for item in members
             if item.path[1] in inner
         )
-        if untouched and all(item.kind == "boolean" or item.path[1] not in inner for item in members):
+        if untouched:
             del result[group]
     return result
 
@@ -358,7 +358,7 @@ def check(form: Form, value: Any) -> dict[Path, str]:
     return errors
 
 
-def _sentence(rule: str, limit: Any, message: str) -> str:
+def _sentence(rule: object, limit: Any, message: str) -> str:
     sentences = {
         "minimum": "must be at least {}",
         "maximum": "must be at most {}",
@@ -371,7 +371,7 @@ def _sentence(rule: str, limit: Any, message: str) -> str:
         "maxItems": "may have at most {} items",
         "type": "must be of type {}",
     }
-    if rule in sentences:
+    if isinstance(rule, str) and rule in sentences:
         return sentences[rule].format(limit if not isinstance(limit, list) else " or ".join(map(str, limit)))
     return message if len(message) <= 120 else message[:119] + "…"
 

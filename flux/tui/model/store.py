@@ -29,6 +29,7 @@ EVENT_LIMIT = 50_000
 LOG_LIMIT = 20_000
 EXECUTION_LIMIT = 5_000
 STREAM_LIMIT = 5_000
+_ARCHIVES = 8
 
 
 class Topic(StrEnum):
@@ -111,6 +112,7 @@ class Store:
         self.last_runs: dict[str, ExecutionSummary] = {}
         self.workers: dict[str, WorkerModel] = {}
         self.logs: Ring[LogModel] = Ring(LOG_LIMIT)
+        self.archives: OrderedDict[str, list[LogModel]] = OrderedDict()
         self.stream: Ring[LiveEvent] = Ring(STREAM_LIMIT)
         self.reloads: dict[str, ReloadModel] = {}
         self.last_reload: ReloadModel | None = None
@@ -288,6 +290,20 @@ class Store:
         for log in logs:
             self.add_log(log)
         self.loaded.logs = True
+
+    def set_archive(self, execution_id: str, logs: Iterable[LogModel]) -> None:
+        """Keep what one execution wrote before its lines came live."""
+        rows = [log.model_copy(update={"text": row}) for log in logs for row in log.text.splitlines() or [""]]
+        self.archives[execution_id] = rows
+        while len(self.archives) > _ARCHIVES:
+            self.archives.popitem(last=False)
+
+    def logs_of(self, execution_id: str) -> list[LogModel]:
+        """Lines of one execution, oldest first."""
+        archive = self.archives.get(execution_id, [])
+        known = archive[-1].id if archive else 0
+        fresh = [log for log in self.logs if log.execution_id == execution_id and (not log.id or log.id > known)]
+        return [*archive, *fresh]
 
     @property
     def last_log_id(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 
@@ -11,11 +11,13 @@ class Span(NamedTuple):
     """Text in one style.
 
     Attributes:
-        style: space-separated names the theme knows: `dim`, `bold`, `accent`, `good`, `warn`, `bad`, `run`, `wait`, `key`.
+        style: space-separated names the theme knows: `dim bold accent good bad run wait key title mark inverse`.
+        target: id of the command a click on it runs, or "".
     """
 
     text: str
     style: str = ""
+    target: str = ""
 
 
 Line = tuple[Span, ...]
@@ -113,14 +115,7 @@ def wrap(text: str, width: int) -> list[str]:
     rows: list[str] = []
     for paragraph in text.split("\n"):
         current = ""
-        for word in clean(paragraph).split(" "):
-            while cell_width(word) > width:
-                head, _ = _cut(word, width)
-                if current:
-                    rows.append(current)
-                    current = ""
-                rows.append(head)
-                word = word[len(head) :]
+        for word in _pieces(clean(paragraph).split(" "), width):
             candidate = f"{current} {word}" if current else word
             if cell_width(candidate) > width:
                 rows.append(current)
@@ -129,6 +124,16 @@ def wrap(text: str, width: int) -> list[str]:
                 current = candidate
         rows.append(current)
     return rows
+
+
+def _pieces(words: Iterable[str], width: int) -> Iterator[str]:
+    for word in words:
+        rest = word
+        while cell_width(rest) > width:
+            head, _ = _cut(rest, max(width, 2))
+            yield head
+            rest = rest[len(head) :]
+        yield rest
 
 
 def spread(left: Sequence[Span], right: Sequence[Span], width: int) -> Line:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from statistics import median
 
 from flux.domain.events import ExecutionEventType
@@ -118,27 +119,31 @@ def _task_event(lanes: dict[str, Lane], event: EventModel, moment: float) -> Non
     if lane is None:
         parent = lanes.get(event.parent)
         lane = lanes[event.source_id] = Lane(clean(event.name), parent.depth + 1 if parent else 0)
+    if event.type in _BEGINS:
+        _begin(lane, event.type, moment)
+    else:
+        _end(lane, event.type, moment)
+
+
+def _begin(lane: Lane, kind: ExecutionEventType, moment: float) -> None:
+    retry = kind is _E.TASK_RETRY_STARTED
+    lane.tries += retry
     last = lane.segments[-1] if lane.segments else None
-    if (begins := _BEGINS.get(event.type)) is not None:
-        if event.type is _E.TASK_RETRY_STARTED:
-            lane.tries += 1
-        if last is not None and last.end is None:
-            last.end = moment
-            if begins == "wait" and last.kind == "run":
-                last.kind = "done"
-            if event.type is _E.TASK_RETRY_STARTED and last.kind == "run":
-                last.kind = "fail"
-        lane.segments.append(Segment(moment, None, begins))
-        return
-    ends = _ENDS[event.type]
+    if last is not None and last.end is None:
+        last.end = moment
+        if last.kind == "run":
+            last.kind = "fail" if retry else "done"
+    lane.segments.append(Segment(moment, None, _BEGINS[kind]))
+
+
+def _end(lane: Lane, kind: ExecutionEventType, moment: float) -> None:
+    ends = _ENDS[kind]
+    last = lane.segments[-1] if lane.segments else None
     if last is not None and last.end is None:
         last.end = moment
         if last.kind != "wait" or ends != "done":
             last.kind = ends
-    elif last is None or event.type in (_E.TASK_FAILED, _E.TASK_COMPLETED):
-        if last is None:
-            lane.segments.append(Segment(moment, moment, ends))
-    else:
+    elif last is None or kind not in (_E.TASK_FAILED, _E.TASK_COMPLETED):
         lane.segments.append(Segment(moment, moment, ends))
 
 
@@ -165,7 +170,7 @@ def scale(moments: Sequence[float], width: int) -> Scale:
     points = sorted(set(moments)) or [0.0]
     if len(points) == 1 or width < 4:
         return Scale(((points[0], 0.0), (points[0] + 1.0, float(max(width - 1, 1)))), ())
-    gaps = [later - earlier for earlier, later in zip(points, points[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(points)]
     usual = median(gap for gap in gaps if gap > 0)
     limit = max(usual * _FOLD, sum(sorted(gaps)[:-1]) * 2 if len(gaps) > 1 else gaps[0], 0.001)
     folded = [gap > limit and len(gaps) > 2 for gap in gaps]
@@ -244,7 +249,7 @@ def _lane(lane: Lane, ruler: Scale, label: int, room: int, end: float) -> Line:
         if 0 <= column < room and cells[column][0] != " ":
             cells[column] = ("…", "dim")
     total = sum((segment.end if segment.end is not None else end) - segment.start for segment in lane.segments)
-    tries = f" ×{lane.tries + 1}" if lane.tries else ""
+    tries = f" \N{MULTIPLICATION SIGN}{lane.tries + 1}" if lane.tries else ""
     name = fit("  " * lane.depth + lane.name + tries, label - 1) + " "
     style = "dim" if lane.segments and lane.segments[0].kind == "queue" else ""
     return (Span(name, style), *_joined(cells), Span(fit(duration(total), 9, right=True), "dim"))

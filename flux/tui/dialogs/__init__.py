@@ -1,0 +1,1 @@
+"""What stands over an area for a moment."""

@@ -1,0 +1,1 @@
+"""One screen for each area, each with its style sheet beside it."""

@@ -1,0 +1,1 @@
+"""Widgets that render and never fetch."""

@@ -1,0 +1,216 @@
+"""A JSON schema as input fields, with the raw JSON behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Input, Select, Static, Switch, TextArea
+
+from flux.tui.model.jsonlines import json_text
+from flux.tui.model.schema import (
+    FORM,
+    Entry,
+    Field,
+    Form,
+    Path,
+    build,
+    check,
+    defaults,
+    entries_of,
+    read_json,
+    value_of,
+)
+from flux.tui.model.text import clean
+
+
+class SchemaForm(Vertical):
+    """Fields for a schema; `value()` is what they stand for.
+
+    Args:
+        schema: of the value; None for any JSON.
+        value: fills the fields when `has_value`, else the defaults do.
+    """
+
+    def __init__(self, schema: Mapping[str, Any] | None, value: Any = None, *, has_value: bool = False) -> None:
+        super().__init__()
+        self.form: Form = build(schema)
+        self._base: Any = value if has_value else None
+        self._start = entries_of(self.form, value) if has_value else defaults(self.form)
+        self.only_raw = not schema
+        self._raw_text = json_text(value) if has_value else ""
+
+    def compose(self) -> ComposeResult:
+        """The fields, and the raw text."""
+        with ContentSwitcher(initial="raw-pane" if self.only_raw else "fields"):
+            with VerticalScroll(id="fields", can_focus=False):
+                group = ""
+                for number, item in enumerate(self.form.fields):
+                    if item.group != group:
+                        group = item.group
+                        if group:
+                            yield Static(Content(clean(group)), classes="group")
+                    yield from self._row(number, item)
+            with Vertical(id="raw-pane"):
+                yield Static("JSON", markup=False, classes="name")
+                yield TextArea(self._raw_text, id="raw", soft_wrap=False, compact=True, tab_behavior="focus")
+        yield Static("", id="error-form", classes="error", markup=False)
+
+    def _row(self, number: int, item: Field) -> ComposeResult:
+        indent = "inner" if item.group else "outer"
+        with Horizontal(classes=f"head {indent}"):
+            yield Static(_name(item), classes="name")
+            if item.kind == "boolean":
+                yield Switch(bool(self._start[item.path]), id=f"field-{number}", animate=False)
+            yield Static(Content(clean(item.description)), classes="description")
+        if item.kind != "boolean":
+            yield self._widget(number, item, self._start[item.path], indent)
+        yield Static("", id=f"error-{number}", classes=f"error {indent}", markup=False)
+
+    @staticmethod
+    def _widget(number: int, item: Field, entry: Entry, indent: str) -> Widget:
+        name = f"field-{number}"
+        if item.kind == "enum":
+            options = [(Content(clean(str(choice))), place) for place, choice in enumerate(item.choices)]
+            chosen = entry if isinstance(entry, int) and not isinstance(entry, bool) else Select.NULL
+            return Select(options, value=chosen, id=name, classes=indent, compact=True, prompt="—")
+        text = entry if isinstance(entry, str) else ""
+        if item.kind in ("text", "json"):
+            area = TextArea(text, id=name, classes=f"{indent} area", compact=True, tab_behavior="focus")
+            area.styles.height = 4 if item.kind == "text" else max(3, min(8, text.count("\n") + 1))
+            return area
+        kind = {"integer": "integer", "number": "number"}.get(item.kind, "text")
+        return Input(text, type=kind, id=name, classes=indent, compact=True, select_on_focus=False)  # type: ignore[arg-type]  # one of the three names
+
+    # values
+
+    @property
+    def raw(self) -> bool:
+        """Whether the raw text is in front."""
+        return self.query_one(ContentSwitcher).current == "raw-pane"
+
+    def entries(self) -> dict[Path, Entry]:
+        """What the fields hold."""
+        found: dict[Path, Entry] = {}
+        for number, item in enumerate(self.form.fields):
+            widget = self.query_one(f"#field-{number}")
+            match widget:
+                case Input():
+                    found[item.path] = widget.value
+                case TextArea():
+                    found[item.path] = widget.text
+                case Switch():
+                    found[item.path] = widget.value
+                case Select():
+                    found[item.path] = widget.value if isinstance(widget.value, int) else None
+        return found
+
+    def value(self) -> tuple[Any, dict[Path, str]]:
+        """The value, and errors by field; raw text is only checked for being JSON: the server judges the rest."""
+        if self.raw:
+            text = self.query_one("#raw", TextArea).text
+            if not text.strip():
+                return None, {}
+            value, error = read_json(text)
+            return value, ({FORM: error} if error else {})
+        value, errors = value_of(self.form, self.entries(), self._base)
+        if not errors:
+            errors = check(self.form, value)
+        return value, errors
+
+    def fill(self, value: Any) -> None:
+        """Show another value in the fields and in the raw text."""
+        self._base = value
+        self.query_one("#raw", TextArea).text = json_text(value)
+        self._fill_fields(entries_of(self.form, value))
+
+    def _fill_fields(self, entries: Mapping[Path, Entry]) -> None:
+        for number, item in enumerate(self.form.fields):
+            entry = entries.get(item.path)
+            widget = self.query_one(f"#field-{number}")
+            match widget:
+                case Input():
+                    widget.value = entry if isinstance(entry, str) else ""
+                case TextArea():
+                    widget.text = entry if isinstance(entry, str) else ""
+                case Switch():
+                    widget.value = bool(entry)
+                case Select():
+                    widget.value = Select.NULL if entry is None else entry
+
+    def draft(self) -> tuple[bool, str, dict[Path, Entry]]:
+        """All that was typed, to be restored later."""
+        return self.raw, self.query_one("#raw", TextArea).text, self.entries()
+
+    def restore(self, draft: tuple[bool, str, dict[Path, Entry]]) -> None:
+        """Put back what was typed."""
+        raw, text, entries = draft
+        self.query_one("#raw", TextArea).text = text
+        self._fill_fields(entries)
+        if raw:
+            self.query_one(ContentSwitcher).current = "raw-pane"
+
+    def toggle_raw(self) -> None:
+        """The other side, with the same value; what cannot be read stays where it is."""
+        if self.only_raw:
+            return
+        switcher = self.query_one(ContentSwitcher)
+        if self.raw:
+            text = self.query_one("#raw", TextArea).text
+            value, error = read_json(text) if text.strip() else (None, "")
+            if error:
+                self.show_errors({FORM: error})
+                return
+            self.show_errors({})
+            self._base = value
+            self._fill_fields(entries_of(self.form, value))
+            switcher.current = "fields"
+        else:
+            value, errors = value_of(self.form, self.entries(), self._base)
+            if errors:
+                self.show_errors(errors)
+                return
+            self.show_errors({})
+            self.query_one("#raw", TextArea).text = json_text(value)
+            switcher.current = "raw-pane"
+        self.focus_first()
+
+    # errors and focus
+
+    def show_errors(self, errors: Mapping[Path, str]) -> None:
+        """Each under its field, the rest at the bottom; the first wrong field gets the focus."""
+        rest = [text for path, text in errors.items() if path == FORM]
+        first: Widget | None = None
+        for number, item in enumerate(self.form.fields):
+            text = errors.get(item.path, "")
+            if text and self.raw:
+                rest.append(f"{'.'.join(item.path) or item.label}: {text}")
+            label = self.query_one(f"#error-{number}", Static)
+            label.update(f"↑ {clean(text)}" if text else "")
+            label.set_class(bool(text), "-shown")
+            widget = self.query_one(f"#field-{number}")
+            widget.set_class(bool(text), "-invalid")
+            if text and first is None:
+                first = widget
+        bottom = self.query_one("#error-form", Static)
+        bottom.update(clean("; ".join(rest)))
+        bottom.set_class(bool(rest), "-shown")
+        if first is not None and not self.raw:
+            first.focus()
+            first.scroll_visible(animate=False)
+
+    def focus_first(self) -> None:
+        """Give the keys to the first field."""
+        if self.raw:
+            self.query_one("#raw", TextArea).focus()
+        elif self.form.fields:
+            self.query_one("#field-0").focus()
+
+
+def _name(item: Field) -> Content:
+    star = Content.styled(" *", "$warning") if item.required else Content("")
+    return Content(clean(item.label)) + star
