@@ -1,0 +1,6 @@
+"""Durable state: executions and their events, waits, the catalog, workers, captured output."""
+
+from flux.store.records import Append, Appended, ExecutionFilter, Page, WorkerRecord
+from flux.store.store import Store
+
+__all__ = ["Append", "Appended", "ExecutionFilter", "Page", "Store", "WorkerRecord"]

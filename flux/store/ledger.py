@@ -1,0 +1,132 @@
+"""Changing an execution inside a transaction: lock it, record events, settle what they made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flux.clock import Clock
+from flux.domain import EventRecord, ExecutionEventType
+from flux.errors import ExecutionContextNotFoundError, StaleClaimError
+from flux.store import rows, rules
+from flux.store.driver import Transaction
+from flux.store.rows import Standing
+from flux.store.statements import Statements
+
+_E = ExecutionEventType
+_MOVES_ON = frozenset({_E.WORKFLOW_MOVED, _E.WORKFLOW_REOPENED})
+
+
+KEPT = 1024
+"""Executions kept in memory between their changes."""
+
+KEPT_BYTES = 16_384
+"""Those with a larger input or output are read again each time."""
+
+
+class Ledger:
+    """The steps that every change of an execution is made of.
+
+    Between `lock` and `settle` nobody else writes; `settle` makes sure of it once more in its statement. An
+    execution that was changed a moment ago is not read again: its revision tells whether somebody else (another
+    process) has changed it since.
+    """
+
+    def __init__(self, statements: Statements, clock: Clock) -> None:
+        self._sql = statements
+        self._clock = clock
+        self._insert_event = statements["insert_event"]
+        self._lock = statements["lock_execution"]
+        self._load = statements["load_execution"]
+        self._kept: dict[str, Standing] = {}
+        self._advance = statements["advance_execution"]
+
+    async def lock(self, transaction: Transaction, execution_id: str) -> Standing:
+        """The execution as it stands. Raises `ExecutionContextNotFoundError`."""
+        found = await transaction.fetch(self._lock, {"id": execution_id})
+        if not found:
+            raise ExecutionContextNotFoundError(execution_id)
+        ((serial, revision),) = found
+        kept = self._kept.pop(execution_id, None)
+        if kept is not None and kept.revision == revision:
+            return kept
+        return Standing.of((await transaction.fetch(self._load, {"serial": serial}))[0])
+
+    def forget(self) -> None:
+        """Read everything anew: what is kept in memory may not be what is in the database."""
+        self._kept.clear()
+
+    async def record(
+        self, transaction: Transaction, standing: Standing, events: Sequence[EventRecord]
+    ) -> tuple[EventRecord, ...]:
+        """Append events and let them change the execution and its waits; returns them with their places."""
+        kept = []
+        for event in events:
+            seq = standing.last_seq = standing.last_seq + 1
+            values = rows.event_values(event, standing.serial, standing.generation, seq)
+            position = await transaction.insert(self._insert_event, values)
+            kept.append(rows.stored(event, seq, position))
+            if event.ordinal:
+                standing.last_ordinal = event.ordinal
+            rules.absorb(standing, event)
+            if event.wait is not None or standing.open_waits:
+                await self._keep_waits(transaction, standing, event)
+        return tuple(kept)
+
+    async def settle(self, transaction: Transaction, standing: Standing) -> None:
+        """Write the execution back."""
+        standing.updated_at = max(standing.updated_at, self._clock.now())
+        settled = standing.settled()
+        if settled == standing.before:
+            changed = await transaction.execute(self._advance, standing.advance_values())
+        else:
+            changed = await transaction.execute(self._sql["settle_execution"], standing.settle_values())
+        if not changed:
+            raise StaleClaimError(f"Execution '{standing.id}' has been claimed by another owner meanwhile.")
+        standing.revision += 1
+        standing.before = settled
+        self._keep(standing)
+
+    async def release(self, transaction: Transaction, standing: Standing) -> None:
+        """Take the execution from its owner; it is ready at once if something has come for it meanwhile."""
+        now = self._clock.now()
+        answered = due = parked = 0
+        if standing.open_waits:
+            values = {"execution": standing.serial, "now": now}
+            ((answered, due, parked),) = await transaction.fetch(self._sql["waits_at_release"], values)
+        ready = rules.wants_attention(standing, answered=bool(answered), due=bool(due), parked=bool(parked))
+        rules.let_go(standing, ready=ready, now=now)
+
+    def wake(self, standing: Standing) -> None:
+        """Put an idle execution into the queue."""
+        if standing.dispatch == "idle":
+            standing.dispatch = "ready"
+            standing.not_before = self._clock.now()
+
+    def _keep(self, standing: Standing) -> None:
+        output = standing.output
+        size = len(standing.input.data) + (len(output.data) if output is not None else 0)
+        if standing.dispatch == "done" or size > KEPT_BYTES:
+            return
+        self._kept[standing.id] = standing
+        if len(self._kept) > KEPT:
+            del self._kept[next(iter(self._kept))]
+
+    async def _keep_waits(self, transaction: Transaction, standing: Standing, event: EventRecord) -> None:
+        """Open and close waits as the event says."""
+        serial = standing.serial
+        if standing.state.is_terminal:
+            await transaction.execute(self._sql["close_all_waits"], {"execution": serial})
+        elif event.wait is not None:
+            await transaction.execute(self._sql["open_wait"], rows.wait_values(event, event.wait, serial))
+        elif event.type is _E.WORKFLOW_RESUMING:
+            await transaction.execute(self._sql["answer_wait"], {"execution": serial, "id": event.wait_id})
+            return
+        elif event.type in _MOVES_ON:
+            await transaction.execute(self._sql["close_divergences"], {"execution": serial})
+        elif not await transaction.execute(
+            self._sql["close_wait"], {"execution": serial, "source_id": event.source_id}
+        ):
+            return
+        ((standing.open_waits,),) = await transaction.fetch(self._sql["count_waits"], {"execution": serial})
+        if not standing.open_waits and not standing.state.is_terminal:
+            standing.output = None

@@ -1,0 +1,137 @@
+"""Reading executions: single ones, newest-first lists, the queue, histories and the commit order."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any
+
+from flux.clock import Clock
+from flux.domain import EventRecord, Execution, ExecutionState
+from flux.errors import ExecutionContextNotFoundError, InvalidInputError
+from flux.store import rows
+from flux.store.driver import Driver
+from flux.store.records import ExecutionFilter, Page
+
+COUNT_LIMIT = 10_000
+"""Lists count no further: a total must not cost more than the page it stands under."""
+
+INLINE_EVENTS = 256
+"""Longer histories are read without holding up the event loop."""
+
+ANY = ExecutionFilter()
+"""Lets everything through."""
+
+_NEWEST = 2**62
+_EVERYTHING = 2**31 - 1
+_UNION = "select * from ({}) order by serial desc limit :limit"
+_COUNT = "select count(*) from (select 1 from ({}) limit :limit)"
+
+
+class ExecutionReads:
+    """The reading half of `flux.store.executions.Executions`."""
+
+    def __init__(self, driver: Driver, clock: Clock) -> None:
+        self._driver = driver
+        self._clock = clock
+        self._sql = driver.statements
+
+    async def get(self, execution_id: str) -> Execution:
+        """Raises `ExecutionContextNotFoundError`."""
+        found = await self._driver.get(self._sql["get_execution"], {"id": execution_id})
+        if not found:
+            raise ExecutionContextNotFoundError(execution_id)
+        return rows.execution(found[0])
+
+    async def list(self, filter: ExecutionFilter = ANY, limit: int = 50, cursor: str | None = None) -> Page:
+        """Newest executions first; its cost does not depend on how many there are.
+
+        Raises `InvalidInputError` for a cursor that no page gave.
+        """
+        scope, values = _scope(filter)
+        before = _NEWEST if cursor is None else _parse_cursor(cursor)
+        values |= {"before": before, "limit": limit + 1}
+        if scope is None:
+            found = await self._driver.read(self._sql["list_executions"], values)
+        else:
+            arms = self._sql.repeated(f"list_by_{scope}", "state", len(_states(filter)), _UNION)
+            found = await self._driver.read(arms, values)
+        more = len(found) > limit
+        shown = found[:limit]
+        return Page(
+            tuple(rows.execution(row) for row in shown),
+            next_cursor=str(shown[-1][0]) if more and shown else None,
+            total=await self._count(filter),
+        )
+
+    async def ready(self, limit: int = 100) -> builtins.list[Execution]:
+        """What waits for a worker and may start now, the longest waiting first; never local runs."""
+        values = {"now": self._clock.now(), "limit": limit}
+        return [rows.execution(row) for row in await self._driver.get(self._sql["ready_executions"], values)]
+
+    async def held(self, owner: str | None = None) -> builtins.list[Execution]:
+        """What is being run, by one owner or by all (local runs included)."""
+        if owner is None:
+            found = await self._driver.read(self._sql["held_executions"], {})
+        else:
+            found = await self._driver.read(self._sql["held_executions_of"], {"owner": owner})
+        return [rows.execution(row) for row in found]
+
+    async def history(self, execution_id: str, after: int = 0, limit: int | None = None) -> builtins.list[EventRecord]:
+        """Its events with a `seq` beyond `after`, in order; nothing for an unknown id."""
+        values = {"id": execution_id, "after": after, "limit": _EVERYTHING if limit is None else limit}
+        short = limit is not None and limit <= INLINE_EVENTS
+        read = self._driver.get if short else self._driver.read
+        return [rows.event(row) for row in await read(self._sql["history"], values)]
+
+    async def tail(self, position: int, limit: int) -> builtins.list[tuple[Execution, EventRecord]]:
+        """Events of all executions committed after `position`, each with its execution as it stands now."""
+        values = {"position": position, "limit": limit}
+        found = await self._driver.read(self._sql["tail"], values)
+        return [(rows.execution(row[rows.EVENT_COLUMNS :]), rows.event(row[: rows.EVENT_COLUMNS])) for row in found]
+
+    async def last_position(self) -> int:
+        """Place of the newest event in the commit order; 0 when there is none."""
+        ((position,),) = await self._driver.get(self._sql["last_position"], {})
+        return int(position)
+
+    async def _count(self, filter: ExecutionFilter) -> int:
+        scope, values = _scope(filter)
+        if scope is None:
+            counted = self._sql.repeated("count_executions", "state", 1, _COUNT)
+        else:
+            counted = self._sql.repeated(f"count_by_{scope}", "state", len(_states(filter)), _COUNT)
+        ((total,),) = await self._driver.read(counted, values | {"limit": COUNT_LIMIT})
+        return int(total)
+
+
+def _scope(filter: ExecutionFilter) -> tuple[str | None, dict[str, Any]]:
+    """Which statement serves a filter, and its values; None: everything matches."""
+    namespace, workflow = filter.namespace, filter.workflow
+    if workflow and "/" in workflow:
+        named, _, workflow = workflow.rpartition("/")
+        namespace = named if namespace in (None, named) else ""  # contradicting filters match nothing
+    values: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(_states(filter))}
+    if namespace is not None:
+        values["namespace"] = namespace
+    if workflow is not None:
+        values["workflow"] = workflow
+    match namespace is not None, workflow is not None:
+        case True, True:
+            return "ref", values
+        case True, False:
+            return "namespace", values
+        case False, True:
+            return "workflow", values
+        case _:
+            return ("state", values) if filter.states else (None, {})
+
+
+def _states(filter: ExecutionFilter) -> list[str]:
+    chosen = {ExecutionState(state).value for state in filter.states}
+    return sorted(chosen) or sorted(state.value for state in ExecutionState)
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise InvalidInputError(f"'{cursor}' is not a cursor of this list.", hint="Start again without a cursor.")
+    return int(cursor)

@@ -1,0 +1,69 @@
+-- name: open_wait
+-- Opening it again (a refused answer) makes it answerable again, and it keeps its age.
+insert into waits (
+    execution, id, source_id, name, kind, opened_at, wake_at,
+    output, output_encoding, output_preview, schema, model, answered
+) values (
+    :execution, :id, :source_id, :name, :kind, :opened_at, :wake_at,
+    :output, :output_encoding, :output_preview, :schema, :model, 0
+)
+on conflict (execution, id) do update set
+    source_id = excluded.source_id, name = excluded.name, kind = excluded.kind, wake_at = excluded.wake_at,
+    output = excluded.output, output_encoding = excluded.output_encoding,
+    output_preview = excluded.output_preview, schema = excluded.schema, model = excluded.model, answered = 0;
+
+-- name: answer_wait
+update waits set answered = 1 where execution = :execution and id = :id;
+
+-- name: close_wait
+delete from waits where execution = :execution and source_id = :source_id;
+
+-- name: close_divergences
+delete from waits where execution = :execution and kind = 'divergence';
+
+-- name: close_all_waits
+delete from waits where execution = :execution;
+
+-- name: count_waits
+select count(*) from waits where execution = :execution;
+
+-- name: waits_at_release
+-- What decides whether a released execution is ready again at once. A divergence parks it.
+select
+    coalesce(max(answered), 0),
+    coalesce(max(answered = 0 and wake_at is not null and wake_at <= :now), 0),
+    coalesce(max(kind = 'divergence'), 0)
+from waits
+where execution = :execution;
+
+-- name: pending_waits
+select * from wait_view where execution_id = :execution_id order by opened_at, id;
+
+-- name: oldest_waits
+select * from wait_view order by opened_at limit :limit;
+
+-- name: oldest_human_waits
+select * from wait_view where kind in ('input', 'divergence') order by opened_at limit :limit;
+
+-- name: due_executions
+-- Idle ones whose time has come; a divergence keeps them parked.
+select distinct e.id
+from waits w
+join executions e on e.serial = w.execution
+where w.wake_at is not null and w.answered = 0 and w.wake_at <= :now and e.dispatch = 'idle'
+  and not exists (select 1 from waits d where d.execution = w.execution and d.kind = 'divergence');
+
+-- name: next_wake
+select w.wake_at
+from waits w
+join executions e on e.serial = w.execution
+where w.wake_at is not null and w.answered = 0 and e.dispatch = 'idle'
+  and not exists (select 1 from waits d where d.execution = w.execution and d.kind = 'divergence')
+order by w.wake_at
+limit 1;
+
+-- name: next_ready
+select not_before from executions
+where dispatch = 'ready' and substr(owner, 1, 6) <> 'local:' and not_before > :now
+order by not_before
+limit 1;

@@ -1,0 +1,119 @@
+"""One database and everything Flux keeps in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from flux.clock import Clock, SystemClock
+from flux.errors import ConfigurationError
+from flux.store.catalog import Catalog
+from flux.store.committer import Committer
+from flux.store.driver import Driver, Synchronous
+from flux.store.errors import cannot_open
+from flux.store.executions import Executions
+from flux.store.ledger import Ledger
+from flux.store.locking import ServerLock
+from flux.store.logs import Logs
+from flux.store.migrate import migrate
+from flux.store.sqlite import SQLiteDriver
+from flux.store.waits import Waits
+from flux.store.workers import Workers
+
+MEMORY = ":memory:"
+_SQLITE = "sqlite:///"
+
+
+class Store:
+    """An open database. It belongs to the event loop it was opened in.
+
+    Example:
+        >>> import asyncio
+        >>> async def count() -> int:
+        ...     store = await Store.open("sqlite:///:memory:")
+        ...     try:
+        ...         return (await store.executions.list()).total
+        ...     finally:
+        ...         await store.close()
+        >>> asyncio.run(count())
+        0
+    """
+
+    def __init__(self, driver: Driver, clock: Clock, lock: ServerLock | None = None) -> None:
+        self._driver = driver
+        self._lock = lock
+        ledger = Ledger(driver.statements, clock)
+        self.committer = Committer(driver, on_undo=ledger.forget)
+        self.executions = Executions(driver, self.committer, ledger, clock)
+        self.waits = Waits(driver, self.committer, ledger, clock)
+        self.catalog = Catalog(driver, self.committer, clock)
+        self.workers = Workers(driver, self.committer, clock)
+        self.logs = Logs(driver, self.committer)
+
+    @classmethod
+    async def open(
+        cls,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        synchronous: Synchronous = "full",
+        exclusive: bool = False,
+    ) -> Self:
+        """Open a database, creating and migrating it as needed.
+
+        Args:
+            url: `sqlite:///relative/path`, `sqlite:////absolute/path` or `sqlite:///:memory:`.
+            clock: for what the store itself dates.
+            synchronous: `full` survives power loss; `normal` may lose the last moments then, but nothing when
+                only the process dies.
+            exclusive: be the only server of this file.
+
+        Raises `DatabaseConnectionError` when it cannot be opened or another server holds it, and
+        `ConfigurationError` for a url of an unknown kind.
+        """
+        path = sqlite_path(url)
+        lock = _lock(path) if exclusive and path != MEMORY else None
+        clock = clock or SystemClock()
+        driver: Driver | None = None
+        try:
+            driver = SQLiteDriver(path, synchronous)
+            await migrate(driver, clock)
+        except BaseException:
+            if driver is not None:
+                await driver.close()
+            if lock is not None:
+                lock.release()
+            raise
+        return cls(driver, clock, lock)
+
+    async def close(self) -> None:
+        """Commit what is queued and close the database."""
+        await self.committer.close()
+        await self._driver.close()
+        if self._lock is not None:
+            self._lock.release()
+
+
+def sqlite_path(url: str) -> str:
+    """The path in a `sqlite:///` url, or `:memory:`.
+
+    Example:
+        >>> sqlite_path("sqlite:///flux.db"), sqlite_path("sqlite:////var/lib/flux.db")
+        ('flux.db', '/var/lib/flux.db')
+    """
+    if url in ("sqlite://", f"{_SQLITE}{MEMORY}"):
+        return MEMORY
+    if not url.startswith(_SQLITE) or url == _SQLITE:
+        kind = url.partition(":")[0]
+        raise ConfigurationError(
+            f"No database for a '{kind}' url.", hint="Write database_url as sqlite:///path/to/flux.db."
+        )
+    return str(Path(url.removeprefix(_SQLITE)).expanduser())
+
+
+def _lock(path: str) -> ServerLock:
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_open(error, path) from error
+    return ServerLock(path)
