@@ -9,6 +9,17 @@ from flux.domain.events import EventRecord, ExecutionEventType, ExecutionState
 _S = ExecutionState
 _E = ExecutionEventType
 
+_PAUSABLE = (
+    _S.CREATED,
+    _S.SCHEDULED,
+    _S.CLAIMED,
+    _S.RUNNING,
+    _S.RESUMING,
+    _S.RESUME_SCHEDULED,
+    _S.RESUME_CLAIMED,
+)
+"""Replay can find a divergence, which pauses, before the state has reached RUNNING again."""
+
 _TABLE: dict[tuple[ExecutionState, ExecutionEventType], ExecutionState] = {
     (_S.CREATED, _E.WORKFLOW_SCHEDULED): _S.SCHEDULED,
     (_S.SCHEDULED, _E.WORKFLOW_SCHEDULED): _S.SCHEDULED,
@@ -17,7 +28,7 @@ _TABLE: dict[tuple[ExecutionState, ExecutionEventType], ExecutionState] = {
     (_S.CREATED, _E.WORKFLOW_CLAIMED): _S.CLAIMED,
     (_S.CREATED, _E.WORKFLOW_STARTED): _S.RUNNING,
     (_S.CLAIMED, _E.WORKFLOW_STARTED): _S.RUNNING,
-    (_S.RUNNING, _E.WORKFLOW_PAUSED): _S.PAUSED,
+    **{(state, _E.WORKFLOW_PAUSED): _S.PAUSED for state in _PAUSABLE},
     (_S.PAUSED, _E.WORKFLOW_RESUMING): _S.RESUMING,
     (_S.PAUSED, _E.WORKFLOW_RESUME_SCHEDULED): _S.RESUME_SCHEDULED,
     (_S.RESUMING, _E.WORKFLOW_RESUME_SCHEDULED): _S.RESUME_SCHEDULED,

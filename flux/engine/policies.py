@@ -225,16 +225,18 @@ def with_rollback(attempt: Attempted, body: Body) -> Body:
             return await body()
         except asyncio.CancelledError:
             if attempt.session.cancelling and not attempt.session.dropped:
-                await _roll_back(attempt)
+                attempt.session.recorder.note_cancelled(attempt.call)
+                await roll_back(attempt)
             raise
         except Exception as error:
-            await _roll_back(attempt)
+            await roll_back(attempt)
             raise _wrapped(error) from error
 
     return guarded
 
 
-async def _roll_back(attempt: Attempted) -> None:
+async def roll_back(attempt: Attempted) -> None:
+    """Undo a call, if its task says how."""
     rollback, recorder, call = attempt.task.rollback, attempt.session.recorder, attempt.call
     if rollback is None:
         return

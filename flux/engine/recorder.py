@@ -41,6 +41,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._neutral = Context()
+        self._cancelled_calls: set[str] = set()
         self.unsettled = 0
         self.attempted: Call | None = None
         self.relaxed = session.workflow.durability == "relaxed"
@@ -81,10 +82,22 @@ class Recorder:
         return value
 
     async def _cancelled(self, call: Call) -> None:
-        if self._closed:
-            return
-        self.note_call(_T.TASK_CANCELLED, call)
+        if not self._closed:
+            self.note_cancelled(call)
+            await asyncio.shield(self.commit())
+
+    async def cancel_begun(self, call: Call, undo: Callable[[], Awaitable[None]] | None) -> None:
+        """Record the cancellation of a call that an earlier activation has begun."""
+        self.note_cancelled(call)
+        if undo is not None:
+            await undo()
         await asyncio.shield(self.commit())
+
+    def note_cancelled(self, call: Call) -> None:
+        """Take down, once, that a call is cancelled: before its rollback, or when it has none."""
+        if call.id not in self._cancelled_calls:
+            self._cancelled_calls.add(call.id)
+            self.note_call(_T.TASK_CANCELLED, call)
 
     # -- notes and commits --------------------------------------------------------------------------
 

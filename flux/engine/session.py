@@ -205,8 +205,14 @@ class Session:
 
     # -- calls ---------------------------------------------------------------------------------
 
-    async def perform(self, call: Call, body: Callable[[], Awaitable[Any]]) -> Any:
-        """The outcome of a call: the recorded one when its turn comes, else that of running `body`."""
+    async def perform(
+        self, call: Call, body: Callable[[], Awaitable[Any]], undo: Callable[[], Awaitable[None]] | None = None
+    ) -> Any:
+        """The outcome of a call: the recorded one when its turn comes, else that of running `body`.
+
+        Args:
+            undo: rolls a call back that an earlier activation has begun and that is cancelled now.
+        """
         recorded = self.history.calls.get(call.id)
         if recorded is not None and recorded.outcome is not None and not self.dropped:
             await self.releaser.recorded(call.id)
@@ -216,7 +222,12 @@ class Session:
             raise GeneratorExit
         if recorded is None and not self.releaser.open and self.recorder.attempted is None:
             self.recorder.attempted = call
-        await self.releaser.admit(call.id)
+        try:
+            await self.releaser.admit(call.id)
+        except asyncio.CancelledError:
+            if recorded is not None and self.cancelling and not self.dropped:
+                await self.recorder.cancel_begun(call, undo)
+            raise
         return await self.recorder.record(call, recorded, body)
 
     async def outside_loop(self, work: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flux.codec.digest import digest
@@ -14,7 +15,7 @@ from flux.engine.branches import run_branches
 from flux.engine.calls import Call, caller_location
 from flux.engine.context import NO_CONTEXT
 from flux.engine.frame import CURRENT, Frame
-from flux.engine.policies import Attempted, with_policies
+from flux.engine.policies import Attempted, roll_back, with_policies
 from flux.errors import ExecutionError
 
 P = ParamSpec("P")
@@ -99,7 +100,7 @@ class Task(Generic[P, R]):
             raise ExecutionError(None, NO_CONTEXT)
         call = self._identify(frame, args, kwargs, location)
         attempt = Attempted(frame.session, self, call, args, kwargs, self._injected(call))
-        return cast(R, await frame.session.perform(call, with_policies(attempt)))
+        return cast(R, await frame.session.perform(call, with_policies(attempt), partial(roll_back, attempt)))
 
     def _identify(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> Call:
         arguments = dict(zip(self._names, args, strict=False))

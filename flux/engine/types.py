@@ -5,6 +5,7 @@ pydantic does the work and is imported only when a type asks for it, so that `im
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -26,24 +27,30 @@ _UNTYPED = (Any, None, type(None), object, inspect.Parameter.empty, inspect.Sign
 
 def input_type(func: Callable[..., Any]) -> Any:
     """The `T` of a workflow's `ExecutionContext[T]`, or None when it has none."""
-    try:
-        hints = typing.get_type_hints(func)
-    except Exception:
-        hints = dict(getattr(func, "__annotations__", {}))
-    parameter = next(iter(inspect.signature(func).parameters), "")
-    hint = hints.get(parameter)
+    hint = _hints(func).get(next(iter(inspect.signature(func).parameters), ""))
     if typing.get_origin(hint) is not ExecutionContext:
         return None
     (found,) = typing.get_args(hint)
     return None if found in _UNTYPED or isinstance(found, typing.TypeVar) else found
 
 
+def _hints(func: Callable[..., Any]) -> dict[str, Any]:
+    """Evaluated annotations; a workflow defined inside a function finds what it closes over."""
+    names = {"ExecutionContext": ExecutionContext}
+    cells = getattr(func, "__closure__", None) or ()
+    for name, cell in zip(func.__code__.co_freevars, cells, strict=False):
+        with contextlib.suppress(ValueError):  # an empty cell
+            names[name] = cell.cell_contents
+    try:
+        return typing.get_type_hints(func, localns=names)
+    except Exception:
+        # An annotation that names something out of reach: the input is taken as it comes.
+        return {}
+
+
 def output_type(func: Callable[..., Any]) -> Any:
     """The declared return type, or None."""
-    try:
-        found = typing.get_type_hints(func).get("return")
-    except Exception:
-        return None
+    found = _hints(func).get("return")
     return None if found in _UNTYPED else found
 
 

@@ -1,0 +1,110 @@
+"""The codec: any value to a payload and back to the same type."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import inspect
+import json
+from typing import Any, Literal
+
+from flux.codec.payload import Payload
+from flux.codec.tags import NotJson, is_plain, pack, unpack
+from flux.errors import CodecError
+
+PREVIEW_LENGTH = 200
+_SIGNATURE = 32
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
+class Codec:
+    """Encodes values: JSON first, tags for the usual types, signed dill for the rest.
+
+    Args:
+        serializer: "pkl", or "json" to refuse what JSON cannot carry.
+        key: signs dill payloads; they are opened only when the signature fits.
+
+    Example:
+        >>> codec = Codec("json")
+        >>> codec.decode(codec.encode({"when": (1, 2)}))
+        {'when': (1, 2)}
+    """
+
+    def __init__(self, serializer: Literal["pkl", "json"] = "pkl", key: bytes = b"") -> None:
+        self._json_only = serializer == "json"
+        self._key = key
+
+    def encode(self, value: Any) -> Payload:
+        """The payload of a value. Raises `CodecError` that names the path of what cannot be carried."""
+        try:
+            return Payload(_text(value if is_plain(value) else pack(value)))
+        except NotJson as error:
+            return self._encode_dill(value, error)
+        except RecursionError:
+            return self._encode_dill(value, NotJson(value, "$ (nested too deeply)"))
+
+    def _encode_dill(self, value: Any, odd: NotJson) -> Payload:
+        if inspect.iscoroutine(odd.value):
+            name = odd.value.__qualname__
+            odd.value.close()
+            raise CodecError(
+                f"{odd.path} is a coroutine of {name}: was an `await` forgotten?",
+                hint="Await the task and return its result.",
+            )
+        if self._json_only:
+            raise CodecError(
+                f'{odd.path} is a {odd.kind}, which JSON cannot carry (serializer = "json").',
+                hint='Return plain values, or set serializer = "pkl".',
+            )
+        return Payload(self._dill(value, odd), "dill", _preview(value))
+
+    def _dill(self, value: Any, odd: NotJson) -> bytes:
+        import dill
+
+        try:
+            data: bytes = dill.dumps(value)
+        except (Exception, RecursionError) as error:
+            raise CodecError(
+                f"{odd.path} is a {odd.kind}, which cannot be stored: {type(error).__name__}: {error}",
+                hint="Return data, not open resources; or keep it in a file and return its path.",
+            ) from None
+        return self._sign(data) + data
+
+    def decode(self, payload: Payload) -> Any:
+        """The value of a payload. Raises `CodecError` for dill whose signature does not fit."""
+        if payload.encoding == "dill":
+            return self._decode_dill(payload.data)
+        value = json.loads(payload.data)
+        return unpack(value) if b'"$"' in payload.data else value
+
+    def _decode_dill(self, data: bytes) -> Any:
+        signature, body = data[:_SIGNATURE], data[_SIGNATURE:]
+        if not hmac.compare_digest(signature, self._sign(body)):
+            raise CodecError(
+                "A stored value was signed with another key: it is not opened.",
+                hint="Use the same home (or `security.encryption_key`) on all workers and servers.",
+            )
+        import dill
+
+        return dill.loads(body)
+
+    def _sign(self, data: bytes) -> bytes:
+        return hmac.new(self._key, data, hashlib.sha256).digest()
+
+
+def _text(value: Any) -> bytes:
+    text = _dumps(value)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # lone surrogates: JSON's own escapes carry them
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def _preview(value: Any) -> str:
+    kind = type(value)
+    try:
+        text = repr(value)
+    except Exception:
+        text = "…"
+    text = text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"
+    return f"{kind.__module__}.{kind.__qualname__} {text}"

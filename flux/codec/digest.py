@@ -1,0 +1,67 @@
+"""Canonical digests of call arguments: equal arguments, equal digest, in every process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+
+def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """16 hex digits of a call's arguments.
+
+    Lists and tuples count as equal, the order of dict keys and set members does not matter. What has no
+    canonical form counts by its type, so that the occurrence among equal siblings tells calls apart.
+
+    Example:
+        >>> digest((1, {"a": 1, "b": 2}), {}) == digest((1, {"b": 2, "a": 1}), {})
+        True
+    """
+    try:
+        text = _encode([args, kwargs] if kwargs else [args])
+    except (TypeError, ValueError, RecursionError):
+        text = _encode(_loose([args, dict(kwargs)], 0))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _canonical(value: Any) -> Any:
+    """A JSON form of what the JSON encoder does not know."""
+    kind = type(value).__qualname__
+    if isinstance(value, datetime | date | time):
+        return [kind, value.isoformat()]
+    if isinstance(value, UUID | Decimal | PurePath | timedelta | complex):
+        return [kind, str(value)]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return [kind, blake2b(bytes(value), digest_size=16).hexdigest()]
+    if isinstance(value, set | frozenset):
+        return [kind, sorted(_encode(item) for item in value)]
+    if isinstance(value, Enum):
+        return [kind, value.name]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [kind, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}]
+    if hasattr(type(value), "model_fields"):
+        return [kind, dict(value)]
+    return [kind, getattr(value, "__qualname__", "")]
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_canonical).encode
+
+
+def _loose(value: Any, depth: int) -> Any:
+    """A form that always can be encoded: odd keys by their text, cycles and great depth cut off."""
+    if depth > 20:
+        return "…"
+    if isinstance(value, Mapping):
+        return {f"{type(key).__name__}:{key!r}": _loose(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_loose(item, depth + 1) for item in value]
+    if value is None or isinstance(value, str | int | float):
+        return value
+    return [type(value).__qualname__]
