@@ -35,6 +35,7 @@ class LogJournal:
         if future.cancelled():
             return
         if lab.stale or (lab.crash_after is not None and len(lab.log) + len(events) > lab.crash_after):
+            lab.stale = True  # nothing after the crash gets through
             future.set_exception(StaleClaimError())
             return
         first = len(lab.log) + 1

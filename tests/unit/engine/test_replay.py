@@ -168,7 +168,7 @@ async def test_a_crash_at_any_append_loses_no_recorded_outcome(new_lab):
         lab.crash_after = crash_after
         await lab.run(everything)
         completed = {event.source_id for event in lab.log if event.type == "TASK_COMPLETED"}
-        lab.crash_after = None
+        lab.crash_after, lab.stale = None, False
         session = await lab.run(everything)
         assert session.context.has_succeeded, session.divergence
         outcomes = Counter(event.source_id for event in lab.log if event.type == "TASK_COMPLETED")
