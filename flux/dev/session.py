@@ -11,7 +11,7 @@ from flux.dev.supervisor import ChildStatus, Supervisor
 from flux.dev.watcher import Watcher
 from flux.errors import FluxError
 
-_RETRY = 0.1
+_RETRY = 0.05
 
 
 class DevSession:
@@ -77,11 +77,11 @@ class DevSession:
             self.up.set()
 
     async def _until_it_answers(self) -> None:
-        """Requests wait in the socket's queue, so this rarely asks twice."""
+        """Until a worker is there too: without one the server cannot tell broken code from good."""
         while True:
             with contextlib.suppress(FluxError):
-                await self._api.ready()
-                return
+                if (await self._api.ready()).status == "ready":
+                    return
             await self._clock.sleep(_RETRY)
 
     def _on_status(self, status: ChildStatus) -> None:

@@ -33,6 +33,9 @@ class Watcher:
         base: folder that reported paths are relative to; that is where `flux dev` was started.
         on_report: also gets every report.
 
+    Attributes:
+        checked: set once everything has been checked for the first time.
+
     Example:
         >>> watcher = Watcher(client, Scope.of([Path("flows")]))  # doctest: +SKIP
         >>> await watcher.run()  # until cancelled
@@ -54,6 +57,7 @@ class Watcher:
         self._again: set[Path] = set()
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._moved = asyncio.Event()
+        self.checked = asyncio.Event()
 
     @property
     def files(self) -> list[Path]:
@@ -66,6 +70,7 @@ class Watcher:
         try:
             await asyncio.sleep(0)  # the watch stands before the first look: no save falls between
             await self.check_all()
+            self.checked.set()
             await listening
         finally:
             await _cancelled([listening, *self._tasks.values()])

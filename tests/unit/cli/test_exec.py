@@ -1,0 +1,66 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from flux.cli.main import app
+
+FLOW = """
+from flux import ExecutionContext, task, workflow
+from flux.tasks import pause
+
+@task
+async def greet(name):
+    print("printed by the task")
+    return f"Hello, {name}"
+
+@workflow
+async def hello(ctx: ExecutionContext[str]):
+    return await greet(ctx.input)
+
+@workflow
+async def fails(ctx):
+    raise ValueError("no way")
+
+@workflow
+async def asks(ctx):
+    return await pause("approval")
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exec_flows.py").write_text(FLOW)
+    return lambda *arguments: CliRunner().invoke(app, ["exec", "exec_flows.py", *arguments])
+
+
+def test_the_outcome_is_json_on_stdout(run):
+    result = run("hello", "World", "--format", "json")
+    assert result.exit_code == 0, result.stderr
+    data = json.loads(result.stdout)
+    assert (data["state"], data["output"]) == ("COMPLETED", "Hello, World")
+    assert data["events"]
+    assert "printed by the task" in result.stderr
+
+
+def test_a_failure_exits_with_one(run):
+    result = run("fails")
+    assert result.exit_code == 1
+    assert "no way" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_pause_prints_how_to_answer_and_can_be_answered(run):
+    result = run("asks")
+    assert result.exit_code == 0
+    execution_id = json.loads(result.stdout)["execution_id"]
+    assert f"--resume {execution_id}" in result.stderr
+    result = run("asks", '{"yes": 1}', "--resume", execution_id)
+    assert json.loads(result.stdout)["output"] == {"yes": 1}
+
+
+def test_an_unknown_workflow_is_an_error(run):
+    result = run("nope")
+    assert result.exit_code == 1
+    assert "default/hello" in result.stderr
