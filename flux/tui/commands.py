@@ -83,6 +83,7 @@ class Command:
         when: "" if it makes sense now, else the reason why not.
         equals: the same by command line and HTTP, or None where it only concerns the view.
         hint: place in the footer, lower first; 0 keeps it out.
+        quiet: not in the footer while it makes no sense.
     """
 
     id: str
@@ -95,6 +96,7 @@ class Command:
     equals: Callable[[Context], Equivalent | None] = _nothing
     hint: int = 0
     mutates: bool = False
+    quiet: bool = False
 
 
 def _online(context: Context) -> str:
@@ -185,7 +187,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("execution.resume", "Resume", ("r",), "Answer what the execution waits for.", "Execution", _RUNS, _can_resume, _eq_resume, 2, True),
     Command("execution.cancel", "Cancel", ("c",), "Stop the execution, after asking.", "Execution", _RUNS, _can_cancel, _eq_cancel, 3, True),
     Command("execution.rerun", "Rerun", ("R",), "Start the workflow again with the same input.", "Execution", _EXECUTIONS, _can_rerun, _eq_rerun, 4, True),
-    Command("execution.edit", "Edit input", ("e",), "Change the input, then start the workflow again.", "Execution", _EXECUTIONS, _can_rerun, _eq_rerun, 5, True),
+    Command("execution.edit", "Edit", ("e",), "Change the input, then start the workflow again.", "Execution", _EXECUTIONS, _can_rerun, _eq_rerun, 5, True),
     Command("detail.next", "Next tab", ("right_square_bracket",), "Events, Input/Output, Timeline, Logs.", "Execution", _EXECUTIONS, hint=7),
     Command("detail.previous", "Previous tab", ("left_square_bracket",), "The tab before.", "Execution", _EXECUTIONS),
     Command("detail.timeline", "Timeline", ("t",), "Show the execution's calls over time.", "Execution", _EXECUTIONS, _has_execution),
@@ -195,20 +197,20 @@ COMMANDS: tuple[Command, ...] = (
     # the view
     Command("view.follow", "Follow", ("f",), "Keep the newest in sight.", "View", frozenset({"executions", "logs"}), hint=8),
     Command("view.pause", "Pause view", ("space",), "Freeze what is shown; nothing is lost meanwhile.", "View", _APP, hint=12),
-    Command("view.filter", "Filter", ("slash",), "Words that must appear, and state:failed,paused.", "View", _APP, hint=9),
+    Command("view.filter", "Filter", ("slash",), "Words that must appear, and state:failed,paused.", "View", _APP, hint=6),
     Command("view.zoom", "Zoom", ("z",), "Give the pane the whole screen, and back.", "View", _APP, hint=13),
-    Command("view.stream", "Stream", ("s",), "Leave the screen and print plain lines, for copying and scrolling back.", "View", _APP, hint=11),
+    Command("view.stream", "Stream", ("s",), "Leave the screen and print plain lines, for copying and scrolling back.", "View", _APP, hint=9),
     Command("view.refresh", "Refresh", ("ctrl+l",), "Ask the server for everything again.", "View", _APP),
     Command("view.back", "Back", ("escape",), "Close the detail, or clear the filter.", "View", _APP),
     Command("pane.next", "Next pane", ("tab",), "Go to the next pane.", "View", _APP),
     Command("pane.previous", "Previous pane", ("shift+tab",), "Go to the pane before.", "View", _APP),
     # everywhere
     Command("copy.menu", "Copy", ("y",), "Copy an id, a value, the command line or the curl call.", "Everywhere", _APP, hint=10),
-    Command("problems.open", "Problems", ("exclamation_mark",), "Show the traceback of a broken file, or how the server ended.", "Everywhere", _APP, lambda c: "" if c.has_problem else "nothing is broken", hint=6),
+    Command("problems.open", "Problems", ("exclamation_mark",), "Show the traceback of a broken file, or how the server ended.", "Everywhere", _APP, lambda c: "" if c.has_problem else "nothing is broken", hint=1, quiet=True),
     Command("editor.open", "Editor", ("o",), "Open $EDITOR at the line in question.", "Everywhere", _APP, lambda c: "" if c.has_place else "no file to open here"),
     Command("reload.now", "Reload", ("ctrl+r",), "Check all watched files now.", "Everywhere", _APP, _owned),
     Command("server.restart", "Restart server", ("ctrl+x",), "Stop the server process and start it again.", "Everywhere", _APP, _owned),
-    Command("palette.open", "Palette", ("ctrl+p", "colon"), "Find anything by name.", "Everywhere", _APP, hint=15),
+    Command("palette.open", "Palette", ("colon", "ctrl+p"), "Find anything by name.", "Everywhere", _APP, hint=15),
     Command("help.open", "Keys", ("question_mark",), "The keys that work here.", "Everywhere", _APP, hint=14),
     *(
         Command(f"area.{name}", title, (str(number),), f"Go to {title}.", "Areas", _APP)
@@ -294,7 +296,8 @@ def hints(scopes: Sequence[Scope], context: Context) -> list[tuple[Command, bool
     """Commands for the footer in order, each with whether it makes sense now."""
     found = [command for command in in_scopes(scopes) if command.hint]
     found.sort(key=lambda command: command.hint)
-    return [(command, not command.when(context)) for command in found]
+    judged = [(command, not command.when(context)) for command in found]
+    return [(command, possible) for command, possible in judged if possible or not command.quiet]
 
 
 def clashes(scopes: Iterable[Scope]) -> list[tuple[str, str, str]]:

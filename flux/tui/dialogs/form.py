@@ -90,12 +90,21 @@ class FormDialog(Dialog[None]):
             view = self.query_one("#shown", JsonView)
             view.show_sections([("", self.asked.shown)])
             view.can_focus = len(view.rows.items) > 8
-            view.styles.height = min(len(view.rows.items), 8, max(self.app.size.height // 3, 2))
             view.pane = Pane(PaneState.READY)
         draft = self.flux.drafts.get(self.asked.draft) if self.asked.draft else None
         if draft is not None:
             self.form.restore(draft)
         self.form.focus_first()
+
+    def on_resize(self) -> None:
+        """Fields scroll when they do not fit."""
+        height = self.app.size.height
+        room = height - 6
+        if self.asked.shown is not None:
+            view = self.query_one("#shown", JsonView)
+            view.styles.height = rows = max(min(len(view.rows.items), height // 4), 2)
+            room -= rows + 1
+        self.form.set_room(max(room, 4))
 
     def form_raw(self) -> None:
         """Fields or raw text."""

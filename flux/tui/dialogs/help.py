@@ -28,8 +28,8 @@ def help_lines(context: Context) -> list[Line]:
             keys = ", ".join(key_label(key) for key in command.keys)
             lines.append(
                 (
-                    Span("  " + fit(keys, 14), "dim" if reason else "accent bold"),
-                    Span(fit(command.title, 16), "dim" if reason else "bold"),
+                    Span("  " + fit(keys, 12), "dim" if reason else "accent bold"),
+                    Span(fit(command.title, 14), "dim" if reason else "bold"),
                     Span(f" {command.help}", "dim" if reason else ""),
                     Span(f"  ({reason})" if reason else "", "dim"),
                 )

@@ -176,13 +176,16 @@ def event_row(event: EventModel) -> Line:
 _LEVELS = {"DEBUG": "dim", "INFO": "", "WARNING": "wait", "ERROR": "bad", "CRITICAL": "bad"}
 
 
+_SHORT = {"WARNING": "WARN", "CRITICAL": "CRIT"}
+
+
 def log_row(log: LogModel, *, with_execution: bool = True) -> Line:
     """Time, level, source and text of a captured line."""
     style = _LEVELS.get(log.level.upper(), "")
     origin = log.task or log.source
     spans = [
         Span(clock_time(log.time) + " ", "dim"),
-        Span(fit(log.level.upper()[:5], 5) + " ", style or "dim"),
+        Span(fit(_SHORT.get(log.level.upper(), log.level.upper()), 5) + " ", style or "dim"),
         Span(fit(clean(origin), 12) + " ", "accent"),
     ]
     if with_execution:

@@ -261,18 +261,19 @@ def value_of(form: Form, entries: Mapping[Path, Entry], base: Any = None) -> tup
 
 
 def _without_empty_groups(form: Form, result: dict[str, Any]) -> dict[str, Any]:
-    """An object that may be left out and holds nothing but untouched switches is left out."""
+    """An object that may be left out, and in which nothing was changed, is left out."""
     for group in {item.group for item in form.fields if item.optional_group}:
-        members = [item for item in form.fields if item.group == group]
+        members = {item.path[1]: item for item in form.fields if item.group == group}
         inner = result.get(group)
-        untouched = isinstance(inner, dict) and all(
-            item.kind == "boolean" and inner[item.path[1]] is bool(item.default)
-            for item in members
-            if item.path[1] in inner
-        )
-        if untouched:
+        if isinstance(inner, dict) and all(_untouched(members[name], value) for name, value in inner.items()):
             del result[group]
     return result
+
+
+def _untouched(item: Field, value: Any) -> bool:
+    if item.kind == "boolean":
+        return value is bool(item.default)
+    return item.has_default and value == item.default
 
 
 _NUMBERS = {

@@ -14,7 +14,7 @@ from statistics import median
 
 from flux.domain.events import ExecutionEventType
 from flux.tui.model.format import duration
-from flux.tui.model.text import Line, Span, clean, fit
+from flux.tui.model.text import Line, Span, cell_width, clean, fit
 from flux.wire.models import EventModel
 
 _E = ExecutionEventType
@@ -199,7 +199,7 @@ def lanes(events: Sequence[EventModel], width: int, now: datetime) -> list[Line]
     finished = any(event.type in _WORKFLOW_ENDS for event in events)
     if finished:
         end = events[-1].time.timestamp()
-    label = min(max(max(len(lane.name) + 2 * lane.depth for lane in found) + 1, 8), max(width // 4, 8), 28)
+    label = min(max(max(cell_width(_label(lane)) for lane in found) + 1, 8), max(width // 4, 8), 28)
     room = width - label - 9
     moments = [end]
     for lane in found:
@@ -207,6 +207,11 @@ def lanes(events: Sequence[EventModel], width: int, now: datetime) -> list[Line]
             moments += [segment.start, segment.end if segment.end is not None else end]
     ruler = scale(moments, room)
     return [_axis(ruler, label, room, min(moments)), *(_lane(lane, ruler, label, room, end) for lane in found)]
+
+
+def _label(lane: Lane) -> str:
+    tries = f" \N{MULTIPLICATION SIGN}{lane.tries + 1}" if lane.tries else ""
+    return "  " * lane.depth + lane.name + tries
 
 
 def _axis(ruler: Scale, label: int, room: int, origin: float) -> Line:
@@ -249,8 +254,7 @@ def _lane(lane: Lane, ruler: Scale, label: int, room: int, end: float) -> Line:
         if 0 <= column < room and cells[column][0] != " ":
             cells[column] = ("…", "dim")
     total = sum((segment.end if segment.end is not None else end) - segment.start for segment in lane.segments)
-    tries = f" \N{MULTIPLICATION SIGN}{lane.tries + 1}" if lane.tries else ""
-    name = fit("  " * lane.depth + lane.name + tries, label - 1) + " "
+    name = fit(_label(lane), label - 1) + " "
     style = "dim" if lane.segments and lane.segments[0].kind == "queue" else ""
     return (Span(name, style), *_joined(cells), Span(fit(duration(total), 9, right=True), "dim"))
 

@@ -9,7 +9,6 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input
 
 from flux.tui.bindings import bindings
@@ -230,10 +229,11 @@ class AreaScreen(Screen[None]):
             for pane in self.query(".-zoom"):
                 pane.remove_class("-zoom")
             return
-        around = self.focused.ancestors_with_self if self.focused else []
-        pane = next((node for node in around if node.has_class("pane")), None)
-        if isinstance(pane, Widget):
-            pane.add_class("-zoom")
+        if self.focused is None:
+            return
+        panes = [node for node in self.focused.ancestors_with_self if node.has_class("pane")]
+        if panes:
+            panes[0].add_class("-zoom")
             self.add_class("-zoomed")
 
     # filter

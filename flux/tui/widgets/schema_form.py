@@ -86,6 +86,11 @@ class SchemaForm(Vertical):
         kind = {"integer": "integer", "number": "number"}.get(item.kind, "text")
         return Input(text, type=kind, id=name, classes=indent, compact=True, select_on_focus=False)  # type: ignore[arg-type]  # one of the three names
 
+    def set_room(self, lines: int) -> None:
+        """How many lines there are for the fields."""
+        self.query_one("#fields").styles.max_height = lines
+        self.query_one("#raw").styles.height = min(lines - 1, 14)
+
     # values
 
     @property
