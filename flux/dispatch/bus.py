@@ -27,11 +27,13 @@ CAPACITY = 10_000
 class Committed:
     """Events of one execution are durable; `execution` is how it stands after them.
 
-    `events` is empty when the execution was created or put back into the queue.
+    `events` is empty when the execution was created or put back into the queue. Everything up to position
+    `reached` was published before, or with, this message.
     """
 
     execution: Execution
     events: tuple[EventRecord, ...] = ()
+    reached: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Progressed:
 
     progress: Progress
     time: int
+    execution: Execution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,11 +197,7 @@ class Bus:
         return self._closed
 
     def publish(self, message: Message) -> None:
-        """Hand out one message. For `Committed`: call it after the commit, in commit order."""
-        if isinstance(message, Committed):
-            for event in message.events:
-                self.mark.add(event.position)
-            self._settle(message.execution)
+        """Hand out one message."""
         for subscription in self._all:
             subscription.offer(message)
         if self._of and (execution_id := _execution_id(message)):
@@ -206,8 +205,11 @@ class Bus:
                 subscription.offer(message)
 
     def committed(self, execution: Execution, events: Sequence[EventRecord] = ()) -> None:
-        """Publish what a commit did to one execution."""
-        self.publish(Committed(execution, tuple(events)))
+        """Publish what a commit did to one execution: right after the commit, so in commit order."""
+        for event in events:
+            self.mark.add(event.position)
+        self._settle(execution)
+        self.publish(Committed(execution, tuple(events), self.mark.reached))
 
     def subscribe(self, execution_id: str = "", capacity: int = CAPACITY) -> Subscription:
         """A queue of all messages, or of those of one execution."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flux.codec import from_plain
 from flux.dispatch.bus import Bus
@@ -21,9 +21,7 @@ from flux.domain import (
     WorkflowRef,
 )
 from flux.errors import ExecutionContextNotFoundError
-
-if TYPE_CHECKING:
-    from flux.store import Store
+from flux.store import Store
 
 
 class Executions:
@@ -92,9 +90,9 @@ class Executions:
         appended, _ = await self._store.executions.answer(execution_id, event, wait)
         execution = appended.execution
         self._bus.committed(execution, appended.events)
-        if not execution.owner:
+        if appended.ready:
             self._dispatcher.offer(execution)
-        elif appended.events:
+        elif execution.owner:
             self._presence.deliver(execution.owner, Answered(execution_id, appended.events[-1]))
         return execution
 
@@ -108,9 +106,12 @@ class Executions:
         cancelled = self._recorder.event(ExecutionEventType.WORKFLOW_CANCELLED, execution)
         appended = await self._store.executions.cancel(execution_id, [cancelling], immediate=[cancelling, cancelled])
         execution = appended.execution
-        if appended.events and not appended.duplicate:
+        if not appended.duplicate:
             self._bus.committed(execution, appended.events)
-            self._pass_on(execution, appended.events[0])
+            if appended.ready:
+                self._dispatcher.offer(execution)
+            elif execution.owner:
+                self._presence.deliver(execution.owner, CancelRequested(execution_id, appended.events[0]))
         return execution
 
     async def get(self, execution_id: str, ref: WorkflowRef | None = None) -> Execution:
@@ -138,14 +139,6 @@ class Executions:
             return execution if done(execution) else await waiting
         finally:
             waiting.cancel()
-
-    def _pass_on(self, execution: Execution, event: Any) -> None:
-        if execution.state.is_terminal:
-            return
-        if execution.owner:
-            self._presence.deliver(execution.owner, CancelRequested(execution.id, event))
-        else:
-            self._dispatcher.offer(execution)
 
 
 def pick_wait(waits: Sequence[PendingWait], wanted: str | None) -> PendingWait | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from flux.clock import MICROSECOND
 from flux.codec import Codec
@@ -14,9 +13,7 @@ from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
 from flux.domain import ExecutionEventType
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError, WorkerProcessCrashed
-
-if TYPE_CHECKING:
-    from flux.store import Store
+from flux.store import Append, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +62,8 @@ class Crashes:
     async def died(self, worker: str, death: RunnerDied) -> None:
         """A death with company requeues all; one alone counts, backs off, and fails in the end."""
         held = list(zip(death.execution_ids, death.generations, strict=True))
-        for execution_id, _ in held:
-            self._presence.release(worker, execution_id)
+        for execution_id, generation in held:
+            self._presence.release(worker, execution_id, generation)
         if not death.alone:
             await self._dispatcher.requeue(held)
             return
@@ -86,8 +83,6 @@ class Crashes:
             return  # somebody else has it already
 
     async def _fail(self, execution_id: str, generation: int, reason: str, deaths: int) -> None:
-        from flux.store import Append
-
         execution = await self._store.executions.get(execution_id)
         error = WorkerProcessCrashed(f"The process that ran the execution died {deaths} times, at last: {reason}")
         event = self._recorder.event(ExecutionEventType.WORKFLOW_FAILED, execution, payload=self._codec.encode(error))

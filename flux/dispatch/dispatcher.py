@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flux.clock import Clock
 from flux.dispatch.bus import Bus, WorkerChanged
 from flux.dispatch.matching import choose
 from flux.dispatch.port import Assigned
@@ -20,9 +19,7 @@ from flux.dispatch.presence import LEASE, Presence
 from flux.dispatch.records import Recorder
 from flux.domain import Claim, Execution
 from flux.errors import FluxError
-
-if TYPE_CHECKING:
-    from flux.store import Store
+from flux.store import Store
 
 SWEEP = 15.0
 """Seconds between two sweeps of the safety net."""
@@ -37,7 +34,7 @@ log = logging.getLogger("flux.dispatch")
 class Dispatcher:
     """Matches executions to workers; `run()` is its background loop.
 
-    Args:
+    Attributes:
         remind: asks for a `poke()` at a time (microseconds UTC), for requeues that back off.
     """
 
@@ -46,21 +43,18 @@ class Dispatcher:
         store: Store,
         bus: Bus,
         presence: Presence,
-        clock: Clock,
         recorder: Recorder,
-        remind: Callable[[int], None] = lambda when: None,
     ) -> None:
         self._store = store
         self._bus = bus
         self._presence = presence
-        self._clock = clock
+        self._clock = recorder.clock
         self._recorder = recorder
-        self._remind = remind
+        self.remind: Callable[[int], None] = lambda when: None
         self._wanted = asyncio.Event()
         self._backlog = True
         self._requests: dict[tuple[str, int], Mapping[str, Any]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._started = clock.monotonic()
         self._suspects: set[tuple[str, int]] = set()
 
     # entrances
@@ -95,11 +89,13 @@ class Dispatcher:
         else:
             self._spawn(self._assign(execution, worker))
 
-    def released(self, worker: str, execution: Execution) -> None:
+    def released(self, worker: str, execution: Execution, ready: bool) -> None:
         """A worker let go of an execution: its slot is free, and the execution may be ready again."""
-        self._presence.release(worker, execution.id)
-        if not execution.state.is_terminal or self._backlog:
-            self.poke()
+        self._presence.release(worker, execution.id, execution.generation)
+        if ready:
+            self.offer(execution)
+        elif self._backlog:
+            self._wanted.set()
 
     async def requeue(self, held: Iterable[tuple[str, int]], *, not_before: int = 0) -> list[Execution]:
         """Put executions of lost owners back into the queue; stale generations are skipped."""
@@ -110,7 +106,7 @@ class Dispatcher:
         for execution in requeued:
             self._bus.committed(execution)
         if not_before:
-            self._remind(not_before)
+            self.remind(not_before)
         self.poke()
         return requeued
 
@@ -120,7 +116,7 @@ class Dispatcher:
         lost = self._presence.forget(name)
         if model is not None:
             self._bus.publish(WorkerChanged(model.model_copy(update={"online": False, "running": 0})))
-        await self.requeue((one.execution_id, one.generation) for one in lost)
+        await self.requeue((one.id, one.generation) for one in lost)
 
     async def claim(self, name: str, execution_id: str) -> Claim:
         """The claim that was made for a worker, or a new one. Raises `StaleClaimError`."""

@@ -11,7 +11,8 @@ bodies are MessagePack of the dataclasses in `flux.dispatch.port`:
 | checkpoint | `POST /workers/{name}/checkpoint/{id}` | `Checkpoint` | `Acknowledged` |
 | many at once | `POST /workers/{name}/checkpoints` | `list[Checkpoint]` | `list[CheckpointAnswer]` |
 | bundle | `GET /workers/{name}/bundles/{digest}` | | `Bundle` |
-| heartbeat, progress, logs, died, validated, probed, leave | `POST /workers/{name}/…` | `list[str]`, `Progress`, … | 204 |
+| heartbeat | `POST /workers/{name}/heartbeat` | `list[str]` | 204 |
+| progress, logs, died, validated, probed, leave | `POST /workers/{name}/…` | as in the port | 204 |
 
 All but the first carry the session token as Bearer. Errors are problem documents.
 """

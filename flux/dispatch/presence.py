@@ -7,8 +7,9 @@ workers were ever registered) is in the store.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flux.clock import Clock, to_datetime
@@ -33,14 +34,13 @@ class Assignment:
     """An execution that a worker holds.
 
     Attributes:
+        execution: as last committed.
         claim: kept until the worker has shown that it received it.
         fetched: the worker has asked for the claim.
         since: monotonic seconds.
     """
 
-    execution_id: str
-    generation: int
-    digest: str
+    execution: Execution
     since: float
     claim: Claim | None = None
     fetched: bool = False
@@ -74,18 +74,54 @@ class Worker:
         return self.registration.slots - len(self.assigned) - self.reserved
 
 
+class Connection:
+    """What is for one worker, until it reconnects or leaves, or the server closes."""
+
+    def __init__(self, worker: Worker, session: int, closed: Callable[[], bool]) -> None:
+        self._worker = worker
+        self._session = session
+        self._closed = closed
+
+    @property
+    def open(self) -> bool:
+        """Whether this is still the worker's connection."""
+        return self._worker.session == self._session and not self._closed()
+
+    async def batch(self, timeout: float | None = None) -> list[Delivery] | None:
+        """All that is queued, waiting for the first; [] after `timeout` seconds, None at the end."""
+        if self.open and not self._worker.queue:
+            self._worker.wake.clear()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._worker.wake.wait()
+            except TimeoutError:
+                return []
+        if not self.open:
+            return None
+        deliveries = list(self._worker.queue)
+        self._worker.queue.clear()
+        return deliveries
+
+    def close(self) -> None:
+        """The worker cannot be reached any more."""
+        if self._worker.session == self._session:
+            self._worker.connected = False
+
+
 class Presence:
     """The workers of this server.
 
     Example:
         presence.register(Registration("w1", slots=10), embedded=True)
-        async for delivery in presence.deliveries("w1"): ...
+        connection = presence.connect("w1")
+        deliveries = await connection.batch()
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._workers: dict[str, Worker] = {}
         self._closed = False
+        self._arrival = asyncio.Event()
 
     # who is there
 
@@ -124,7 +160,16 @@ class Presence:
         """Workers that can be reached now."""
         return [worker for worker in self._workers.values() if worker.connected]
 
-    def forget(self, name: str) -> list[Assignment]:
+    async def any_online(self, timeout: float) -> bool:
+        """Whether a worker is online, waiting for the first one up to `timeout` seconds."""
+        if not self.online():
+            self._arrival.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await self._arrival.wait()
+        return bool(self.online())
+
+    def forget(self, name: str) -> list[Execution]:
         """The worker is gone; returns what it held."""
         worker = self._workers.pop(name, None)
         if worker is None:
@@ -132,7 +177,7 @@ class Presence:
         worker.connected = False
         worker.session += 1
         worker.wake.set()
-        return list(worker.assigned.values())
+        return [assignment.execution for assignment in worker.assigned.values()]
 
     def expired(self) -> list[str]:
         """Names of workers whose lease has run out."""
@@ -170,9 +215,7 @@ class Presence:
         worker = self.get(name)
         now = self._clock.monotonic()
         for execution in executions:
-            worker.assigned.setdefault(
-                execution.id, Assignment(execution.id, execution.generation, execution.digest, now, fetched=True)
-            )
+            worker.assigned.setdefault(execution.id, Assignment(execution, now, fetched=True))
 
     def assign(self, name: str, claim: Claim) -> bool:
         """The worker holds a claim now; false when it has gone meanwhile."""
@@ -180,9 +223,7 @@ class Presence:
         if worker is None:
             return False
         execution = claim.execution
-        worker.assigned[execution.id] = Assignment(
-            execution.id, execution.generation, execution.digest, self._clock.monotonic(), claim
-        )
+        worker.assigned[execution.id] = Assignment(execution, self._clock.monotonic(), claim)
         worker.warm.add(execution.digest)
         return True
 
@@ -194,31 +235,39 @@ class Presence:
         assignment.fetched = True
         return assignment.claim
 
-    def confirm(self, name: str, execution_id: str) -> None:
-        """The worker has shown that it runs the execution."""
-        worker = self._workers.get(name)
-        if worker is not None and (assignment := worker.assigned.get(execution_id)) is not None:
+    def confirm(self, name: str, execution: Execution) -> None:
+        """The worker has shown that it runs the execution, which now stands like this."""
+        assignment = self._assignment(name, execution.id, execution.generation)
+        if assignment is not None:
             assignment.claim = None
+            assignment.execution = execution
 
-    def release(self, name: str, execution_id: str) -> Assignment | None:
-        """The worker holds the execution no more."""
+    def running(self, name: str, execution_id: str) -> Execution | None:
+        """The execution as last committed, if the worker holds it."""
         worker = self._workers.get(name)
-        return worker.assigned.pop(execution_id, None) if worker is not None else None
+        assignment = worker.assigned.get(execution_id) if worker is not None else None
+        return assignment.execution if assignment is not None else None
 
-    def seen(self, name: str, running: Sequence[str]) -> list[Assignment]:
+    def release(self, name: str, execution_id: str, generation: int) -> None:
+        """The worker does not hold this claim of the execution any more."""
+        if self._assignment(name, execution_id, generation) is not None:
+            del self._workers[name].assigned[execution_id]
+
+    def seen(self, name: str, running: Sequence[str]) -> list[Execution]:
         """A heartbeat: extends the lease; returns claims that must have been lost on their way."""
         worker = self.get(name)
         self._touch(worker)
         late = self._clock.monotonic() - GRACE
         alive = set(running)
-        lost = []
+        lost: list[Execution] = []
         for assignment in worker.assigned.values():
-            if assignment.execution_id in alive:
-                assignment.claim = None
+            if assignment.execution.id in alive:
+                # Not yet fetched: what is still running there is the claim before this one.
+                assignment.claim = None if assignment.fetched else assignment.claim
             elif assignment.since <= late:
-                lost.append(assignment)
-        for assignment in lost:
-            del worker.assigned[assignment.execution_id]
+                lost.append(assignment.execution)
+        for execution in lost:
+            del worker.assigned[execution.id]
         return lost
 
     # how to reach them
@@ -232,23 +281,25 @@ class Presence:
         worker.wake.set()
         return True
 
-    async def deliveries(self, name: str) -> AsyncIterator[Delivery]:
-        """What is for this worker, until it reconnects, leaves, or the server closes."""
+    def connect(self, name: str) -> Connection:
+        """Open the way to a worker; an earlier connection of it ends."""
         worker = self.get(name)
-        session = self._open(worker)
-        try:
-            while worker.session == session and not self._closed:
-                while worker.queue and worker.session == session:
-                    yield worker.queue.popleft()
-                worker.wake.clear()
-                await worker.wake.wait()
-        finally:
-            if worker.session == session:
-                worker.connected = False
+        worker.session += 1
+        worker.wake.set()
+        worker.wake = asyncio.Event()
+        queued = {item.execution_id for item in worker.queue if isinstance(item, Assigned)}
+        for assignment in worker.assigned.values():
+            if not assignment.fetched and assignment.execution.id not in queued:
+                worker.queue.append(Assigned(assignment.execution.id, assignment.execution.digest))
+        worker.connected = True
+        self._arrival.set()
+        self._touch(worker)
+        return Connection(worker, worker.session, lambda: self._closed)
 
     def close(self) -> None:
         """End all deliveries."""
         self._closed = True
+        self._arrival.set()
         for worker in self._workers.values():
             worker.wake.set()
 
@@ -272,17 +323,10 @@ class Presence:
             registered_at=to_datetime(worker.registered_at),
         )
 
-    def _open(self, worker: Worker) -> int:
-        worker.session += 1
-        worker.wake.set()
-        worker.wake = asyncio.Event()
-        queued = {item.execution_id for item in worker.queue if isinstance(item, Assigned)}
-        for assignment in worker.assigned.values():
-            if not assignment.fetched and assignment.execution_id not in queued:
-                worker.queue.append(Assigned(assignment.execution_id, assignment.digest))
-        worker.connected = True
-        self._touch(worker)
-        return worker.session
+    def _assignment(self, name: str, execution_id: str, generation: int) -> Assignment | None:
+        worker = self._workers.get(name)
+        found = worker.assigned.get(execution_id) if worker is not None else None
+        return found if found is not None and found.execution.generation == generation else None
 
     def _touch(self, worker: Worker) -> None:
         worker.last_seen = self._clock.now()

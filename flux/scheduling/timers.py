@@ -3,45 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from flux.clock import MICROSECOND, Clock
-
-if TYPE_CHECKING:
-    from flux.store import Store
+from flux.store import Store
 
 LONGEST = 3600.0
-"""Seconds it sleeps at most, so that clock changes cannot strand a wait for long."""
+"""Seconds it sleeps at most, so that a clock that jumps cannot strand a wait for long."""
+
+SHORTEST = 0.001
 
 log = logging.getLogger("flux.scheduling")
 
 
 class Timers:
-    """Sleeps until the next wake time in the store, or the next reminder.
+    """Sleeps until the store's next wake time, then wakes what is due.
 
     Args:
-        due: called after each wake; executions may have become ready.
+        due: called whenever executions may have become ready.
+
+    Example:
+        timers = Timers(store, clock, dispatcher.poke)
+        task = asyncio.create_task(timers.run())
     """
 
     def __init__(self, store: Store, clock: Clock, due: Callable[[], None]) -> None:
         self._store = store
         self._clock = clock
         self._due = due
-        self._reminders: list[int] = []
         self._changed = asyncio.Event()
         self._next: int | None = None
 
-    def at(self, when: int) -> None:
-        """Call `due` at this time (microseconds UTC) too."""
-        heapq.heappush(self._reminders, when)
-        self.opened(when)
-
-    def opened(self, wake_at: int) -> None:
-        """A wait that wakes at this time was opened: sleep no longer than that."""
-        if self._next is None or wake_at < self._next:
+    def planned(self, when: int) -> None:
+        """Something was stored that is due then (microseconds UTC): sleep no longer than that."""
+        if self._next is None or when < self._next:
             self._changed.set()
 
     async def run(self) -> None:
@@ -59,32 +55,18 @@ class Timers:
         """Wake what is due; returns when the next thing is (microseconds UTC)."""
         self._changed.clear()
         now = self._clock.now()
-        woken = bool(self._pop_reminders(now))
-        upcoming = await self._store.waits.next_wake()
-        if upcoming is not None and upcoming <= now:
-            woken = bool(await self._store.waits.wake(now)) or woken
-            upcoming = await self._store.waits.next_wake()
-        if woken:
+        woken = await self._store.waits.wake(now)
+        if woken or (self._next is not None and self._next <= now):
             self._due()
-        times = [when for when in (upcoming, *self._reminders[:1]) if when is not None]
-        self._next = min(times, default=None)
+        self._next = await self._store.waits.next_wake()
         return self._next
-
-    def _pop_reminders(self, now: int) -> list[int]:
-        popped = []
-        while self._reminders and self._reminders[0] <= now:
-            popped.append(heapq.heappop(self._reminders))
-        return popped
 
     async def _sleep(self, until: int | None) -> None:
         seconds = LONGEST if until is None else (until - self._clock.now()) / MICROSECOND
-        if seconds <= 0 and until is not None:
-            # Due, but the store did not let go of it (its execution is held): its release reschedules.
-            seconds = 1.0
-        sleeping = asyncio.ensure_future(self._clock.sleep(min(seconds, LONGEST)))
+        sleeping = asyncio.ensure_future(self._clock.sleep(min(max(seconds, SHORTEST), LONGEST)))
         changed = asyncio.ensure_future(self._changed.wait())
         try:
             await asyncio.wait((sleeping, changed), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (sleeping, changed):
-                task.cancel()
+            sleeping.cancel()
+            changed.cancel()
