@@ -1,0 +1,1 @@
+"""Versions of user code: found on the disk, bundled, compared."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from flux.engine.context import ExecutionContext
 from flux.engine.workflow import Workflow
 from flux.errors import UsageError
 from flux.local.host import open_host
-
-T = TypeVar("T")
 
 
 def run(workflow: Workflow[Any, Any], input: Any = None, execution_id: str | None = None) -> ExecutionContext[Any]:
@@ -44,12 +42,13 @@ async def resume_async(
         return await host.answer(workflow, execution_id, input, wait)
 
 
-def _outside_loops(make: Any, workflow: Workflow[Any, Any], verb: str) -> Any:
+def _outside_loops(
+    make: Callable[[], Coroutine[Any, Any, ExecutionContext[Any]]], workflow: Workflow[Any, Any], verb: str
+) -> ExecutionContext[Any]:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        coroutine: Coroutine[Any, Any, Any] = make()
-        return asyncio.run(coroutine)
+        return asyncio.run(make())
     raise UsageError(
         f"`{workflow.name}.{verb}()` cannot block inside a running event loop.",
         hint=f"Use `await {workflow.name}.{verb}_async(…)` there.",
