@@ -127,7 +127,7 @@ class Checker:
             _compile(bundle)
         except SyntaxError as error:
             raise self._broken_syntax(error, watched.path) from error
-        except (OSError, UnicodeDecodeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Broken(f"{type(error).__name__}: {error}") from error
         except FluxError as error:
             raise self._broken_by(error, watched.path) from error

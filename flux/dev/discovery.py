@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from flux.errors import UsageError
 IGNORED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "venv", "env", "build", "dist"})
 """Folders never looked into, besides hidden ones and virtual environments of any name."""
 
+_SIGNS = ("flux", "@workflow")
 _TESTS = ("test_*.py", "*_test.py", "conftest.py")
 
 
@@ -89,10 +91,15 @@ def holds_workflows(path: Path, has_workflow: Callable[[str], bool]) -> bool:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
+    return has_workflow(source) or (all(word in source for word in _SIGNS) and not _parses(source))
+
+
+def _parses(source: str) -> bool:
     try:
-        return has_workflow(source)
-    except SyntaxError:
-        return "flux" in source and "@workflow" in source
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_ignored_folder(folder: Path) -> bool:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from flux.catalog.files import has_workflow
 from flux.dev.discovery import Scope, holds_workflows
 from flux.errors import UsageError
 
@@ -69,14 +70,11 @@ def test_a_wrong_path_is_named(project, monkeypatch, path, message):
 
 
 def test_a_half_typed_file_counts_when_it_mentions_a_workflow(tmp_path):
-    def parse(source):
-        raise SyntaxError
-
     file = tmp_path / "a.py"
     file.write_text("from flux import workflow\n@workflow\nasync def f(ctx:")
-    assert holds_workflows(file, parse)
+    assert holds_workflows(file, has_workflow)
     file.write_text("def g(")
-    assert not holds_workflows(file, parse)
-    assert not holds_workflows(tmp_path / "gone.py", parse)
+    assert not holds_workflows(file, has_workflow)
+    assert not holds_workflows(tmp_path / "gone.py", has_workflow)
     file.write_bytes(b"\xff\xfe\x00")
-    assert not holds_workflows(file, parse)
+    assert not holds_workflows(file, has_workflow)

@@ -1,0 +1,155 @@
+"""The headless processes: a server with embedded workers, a worker of a server elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import signal
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from flux.cli.render import talk
+from flux.cli.session import url_of
+from flux.config import Settings, load_settings
+from flux.config.home import Home
+from flux.dispatch.port import WorkerPort
+from flux.errors import ConfigurationError
+from flux.worker.agent import Agent
+
+GRACE = 5.0
+"""Seconds that running executions get to finish after SIGTERM."""
+
+
+def run_server(*, host: str | None, port: int | None, workers: int, fd: int | None, parent_pipe: int | None) -> None:
+    """Serve until SIGTERM, SIGINT, or the end of the parent process.
+
+    Args:
+        workers: embedded agents.
+        fd: descriptor of a bound, listening socket. parent_pipe: its end of file means the parent is gone.
+    """
+    from flux.server.serve import serve
+
+    overrides = {"server_host": host, "server_port": port}
+    settings = load_settings({name: value for name, value in overrides.items() if value is not None})
+    _log(settings)
+    key = signing_key(settings)
+
+    def agents(port: WorkerPort) -> Iterable[Agent]:
+        return [agent_for(settings, port, f"embedded-{number}", key) for number in range(1, workers + 1)]
+
+    def ready() -> None:
+        if fd is None:
+            talk(f"Flux serves on http://{settings.server_host}:{settings.server_port}, {_with(workers)}.")
+
+    asyncio.run(
+        serve(
+            settings,
+            host=host,
+            port=port,
+            fd=fd,
+            parent_pipe=parent_pipe,
+            embedded=agents if workers else None,
+            grace=GRACE,
+            on_ready=ready,
+        )
+    )
+
+
+def run_worker(name: str, server_url: str) -> None:
+    """Work for a server until SIGTERM or SIGINT.
+
+    Raises `ConfigurationError` when there is no bootstrap token, `UnauthorizedError` when the server
+    knows another one.
+    """
+    settings = load_settings({})
+    _log(settings)
+    token = bootstrap_token(settings)
+    url = server_url or url_of(settings)
+    asyncio.run(_work(settings, name or f"{platform.node()}-{os.getpid()}", url, token))
+
+
+def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **more: object) -> Agent:
+    """An agent as the settings want it; user code runs in the folder this process was started in."""
+    workers = settings.workers
+    return Agent(
+        port,
+        name=name,
+        slots=workers.max_concurrent_executions,
+        runner_processes=workers.runner_processes or None,
+        serializer=settings.serializer,
+        key=key,
+        cwd=str(Path.cwd()),
+        **more,  # type: ignore[arg-type]  # the callers' own keyword arguments
+    )
+
+
+def signing_key(settings: Settings) -> bytes:
+    """The key that signs values only dill can carry, from the settings or the home."""
+    return Home(Path(settings.home)).signing_key()
+
+
+def bootstrap_token(settings: Settings) -> str:
+    """The token workers register with: the configured one, or the one the server left in the home.
+
+    Raises `ConfigurationError` when there is neither.
+    """
+    if settings.workers.bootstrap_token:
+        return settings.workers.bootstrap_token
+    home = Path(settings.home)
+    if not home.is_dir():
+        raise ConfigurationError(
+            f"There is no bootstrap token: none is configured, and no server has been started in '{home.resolve()}'.",
+            hint="Start the worker where the server runs, or copy the server's token (in its .flux folder) into "
+            "FLUX_WORKERS__BOOTSTRAP_TOKEN.",
+        )
+    return Home(home).bootstrap_token()
+
+
+async def _work(settings: Settings, name: str, url: str, token: str) -> None:
+    from flux.worker.remote import RemotePort
+
+    def connection(up: bool, reason: str) -> None:
+        talk(f"{name} works for {url}." if up else f"{name} lost {url}: {reason}. Trying again …")
+
+    port = RemotePort(url, token)
+    agent = agent_for(settings, port, name, signing_key(settings), on_connection=connection)
+    running = asyncio.create_task(agent.run(), name="flux-agent")
+    stopping = _stop_on_signals(agent, running)
+    try:
+        await running
+    except asyncio.CancelledError:
+        if not stopping:
+            raise
+    finally:
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
+        await port.close()
+
+
+def _stop_on_signals(agent: Agent, running: asyncio.Task[None]) -> list[asyncio.Task[None]]:
+    """The first signal drains the agent, a second one does not wait for what runs."""
+    stopping: list[asyncio.Task[None]] = []
+
+    def asked() -> None:
+        if stopping:
+            running.cancel()
+        stopping.append(asyncio.ensure_future(agent.stop(GRACE)))
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stopping
+
+
+def _log(settings: Settings) -> None:
+    level = "DEBUG" if settings.debug else settings.log_level
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s  %(levelname)-7s  %(name)s  %(message)s")
+    logging.getLogger("httpx").setLevel("WARNING")
+
+
+def _with(workers: int) -> str:
+    return f"with {workers} worker{'s' if workers > 1 else ''}" if workers else "waiting for workers"
