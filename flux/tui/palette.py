@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.markup import escape
 from textual.style import Style
 
 from flux.tui.commands import SCREENS, in_scopes, key_label
@@ -47,7 +48,7 @@ class FluxCommands(Provider):
     async def discover(self) -> Hits:
         """Everything, before something is typed."""
         for title, help_text, run in self.entries():
-            yield DiscoveryHit(Content(title), run, text=title, help=Content(help_text))  # type: ignore[arg-type]  # Content is drawn as it is
+            yield DiscoveryHit(Content(title), run, text=title, help=escape(help_text))
 
     async def search(self, query: str) -> Hits:
         """What matches."""
@@ -55,7 +56,7 @@ class FluxCommands(Provider):
         for title, help_text, run in self.entries():
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, _marked(title, query), run, text=title, help=help_text)
+                yield Hit(score, _marked(title, query), run, text=title, help=escape(help_text))
 
 
 def _marked(title: str, query: str) -> Content:

@@ -62,7 +62,7 @@ class SchemaForm(Vertical):
 
     def _row(self, number: int, item: Field) -> ComposeResult:
         indent = "inner" if item.group else "outer"
-        with Horizontal(classes=f"head {indent}"):
+        with Horizontal(classes=f"head {indent}", id=f"head-{number}"):
             yield Static(_name(item), classes="name")
             if item.kind == "boolean":
                 yield Switch(bool(self._start[item.path]), id=f"field-{number}", animate=False)
@@ -205,8 +205,8 @@ class SchemaForm(Vertical):
         bottom.update(clean("; ".join(rest)))
         bottom.set_class(bool(rest), "-shown")
         if first is not None and not self.raw:
-            first.focus()
-            first.scroll_visible(animate=False)
+            first.focus(scroll_visible=False)
+            self.query_one(f"#{(first.id or '').replace('field', 'head')}").scroll_visible(animate=False, top=True)
 
     def focus_first(self) -> None:
         """Give the keys to the first field."""
