@@ -1,0 +1,1 @@
+"""The HTTP server: composition root, routes, streams, and the process around it."""

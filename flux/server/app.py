@@ -1,0 +1,95 @@
+"""The composition root of the HTTP application."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.middleware import Middleware
+
+from flux.clock import Clock, SystemClock
+from flux.codec import Codec
+from flux.dispatch.crashes import RetryPolicy
+from flux.server import problems
+from flux.server.access import Access, permission_of
+from flux.server.guard import BodyLimit, SameHost, is_loopback
+from flux.server.routes import executions, health, live, logs, reloads, runs, waits, worker_protocol, workers, workflows
+from flux.server.state import build
+from flux.server.version import VERSION
+from flux.store import Store
+
+if TYPE_CHECKING:
+    from flux.config import Settings
+
+_ROUTERS = (health.router, workflows.router, executions.router, live.router, waits.router, logs.router, reloads.router)
+
+
+def create_app(
+    settings: Settings,
+    store: Store,
+    *,
+    clock: Clock | None = None,
+    codec: Codec | None = None,
+    access: Access | None = None,
+    host: str | None = None,
+    routers: Sequence[APIRouter] = (),
+) -> FastAPI:
+    """The application around an open store. `app.state.services` holds its parts.
+
+    Args:
+        access: tokens and policy; made from the settings when not given.
+        host: what the server is bound to; loopback addresses answer only requests meant for them.
+        routers: further routes of other parts, registered before the catch-all ones.
+
+    Example:
+        store = await Store.open("sqlite:///:memory:")
+        app = create_app(load_settings({}), store)
+        async with app.router.lifespan_context(app): ...
+    """
+    retry = settings.workers
+    services = build(
+        store,
+        clock or SystemClock(),
+        codec or Codec(),
+        policy=RetryPolicy(retry.retry_attempts, retry.retry_delay, retry.retry_backoff),
+    )
+    app = FastAPI(
+        title="Flux",
+        summary="Durable workflows.",
+        version=VERSION,
+        lifespan=_lifespan,
+        middleware=_middleware(host or settings.server_host),
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.state.access = access or Access.of(settings)
+    problems.install(app)
+    app.router.routes.extend(worker_protocol.routes)
+    for router in (*_ROUTERS, runs.router, workers.router, *routers):
+        app.include_router(router)
+    _declare_permissions(app)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.services.running():
+        yield
+
+
+def _middleware(host: str) -> list[Middleware]:
+    guards: list[Middleware] = [Middleware(BodyLimit)]
+    if is_loopback(host):
+        guards.insert(0, Middleware(SameHost))
+    return guards
+
+
+def _declare_permissions(app: FastAPI) -> None:
+    """Show in the OpenAPI document which permission each route needs."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            extra: dict[str, Any] = dict(route.openapi_extra or {})
+            route.openapi_extra = {**extra, "x-permission": str(permission_of(route))}
