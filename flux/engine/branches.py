@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from flux.engine.context import NO_CONTEXT
-from flux.engine.frame import CURRENT
+from flux.engine.frame import CURRENT, Frame
 from flux.errors import ExecutionError
 
 GRACE = 2.0
@@ -32,15 +33,21 @@ async def run_branches(
     frame = CURRENT.get()
     if frame is None:
         raise ExecutionError(None, NO_CONTEXT)
-    loop = asyncio.get_running_loop()
     limit = asyncio.Semaphore(max_concurrent) if max_concurrent else None
     group = frame.session.calls.group(frame.path, label)
-    tasks: list[asyncio.Task[Any]] = []
-    for index, branch in enumerate(branches):
-        context = copy_context()
-        context.run(CURRENT.set, frame.branch(group, index))
-        tasks.append(loop.create_task(_limited(branch, limit), context=context))
+    tasks = [spawn(frame.branch(group, index), partial(_limited, branch, limit)) for index, branch in enumerate(branches)]
     return await _gather(tasks, raise_on_error)
+
+
+def spawn(frame: Frame, branch: Branch) -> asyncio.Task[Any]:
+    """Run a branch as a task of its own whose calls are made in `frame`."""
+    context = copy_context()
+    context.run(CURRENT.set, frame)
+    return asyncio.get_running_loop().create_task(_awaited(branch), context=context)
+
+
+async def _awaited(branch: Branch) -> Any:
+    return await branch()
 
 
 async def _limited(branch: Branch, limit: asyncio.Semaphore | None) -> Any:
@@ -59,7 +66,7 @@ async def _gather(tasks: list[asyncio.Task[Any]], raise_on_error: bool) -> list[
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION if raise_on_error else asyncio.ALL_COMPLETED)
         if failed and raise_on_error:
-            await _settle(tasks)
+            await settle(tasks)
             raise failed[0].exception() or asyncio.CancelledError
     except asyncio.CancelledError:
         await _cancel(tasks)
@@ -71,7 +78,8 @@ def _has_failed(task: asyncio.Task[Any]) -> bool:
     return not task.cancelled() and task.exception() is not None
 
 
-async def _settle(tasks: list[asyncio.Task[Any]]) -> None:
+async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Give the siblings of a failed branch `GRACE` seconds, then cancel them."""
     _, running = await asyncio.wait(tasks, timeout=GRACE)
     await _cancel(list(running))
 

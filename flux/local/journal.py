@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextvars import Context
 
 from flux.domain import EventRecord, Execution
 from flux.store import Append, Appended, Store
@@ -16,14 +17,26 @@ class LocalJournal:
         self._store = store
         self._id = execution.id
         self._generation = execution.generation
+        self._neutral = Context()
 
     def append(self, events: Sequence[EventRecord], *, release: bool = False) -> asyncio.Future[int]:
         """See `flux.engine.ports.Journal.append`."""
-        return asyncio.ensure_future(self._append(tuple(events), release))
-
-    async def _append(self, events: tuple[EventRecord, ...], release: bool) -> int:
-        appended: Appended = await self._store.executions.append(Append(self._id, self._generation, events, release))
-        return appended.events[0].seq if appended.events else 0
+        first_seq: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        appended = self._store.executions.append(Append(self._id, self._generation, tuple(events), release))
+        appended.add_done_callback(lambda done: _pass_on(done, first_seq), context=self._neutral)
+        return first_seq
 
     def progress(self, source_id: str, name: str, value: str) -> None:
         """Nobody listens to a local run's progress."""
+
+
+def _pass_on(appended: asyncio.Future[Appended], first_seq: asyncio.Future[int]) -> None:
+    if first_seq.done():
+        return
+    if appended.cancelled():
+        first_seq.cancel()
+    elif (error := appended.exception()) is not None:
+        first_seq.set_exception(error)
+    else:
+        events = appended.result().events
+        first_seq.set_result(events[0].seq if events else 0)

@@ -1,0 +1,28 @@
+"""`progress`: values of a running task for whoever watches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flux.codec import Codec, to_plain
+from flux.engine.context import NO_CONTEXT
+from flux.engine.frame import CURRENT
+from flux.errors import ExecutionError
+
+_PLAIN = Codec("json")
+
+
+async def progress(value: Any) -> None:
+    """Stream a value of the running task. It is never stored, and may be dropped under load.
+
+    Example:
+        >>> async def load(rows):
+        ...     for done, row in enumerate(rows):
+        ...         await progress({"done": done, "of": len(rows)})
+    """
+    frame = CURRENT.get()
+    if frame is None:
+        raise ExecutionError(None, NO_CONTEXT)
+    if frame.session.releaser.open and not frame.session.dropped:
+        frame.session.journal.progress(frame.call_id, frame.name, json.dumps(to_plain(_PLAIN.encode(value))))
