@@ -1,0 +1,414 @@
+"""What keys do, on a live server in memory."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from textual.widgets import Input, Select, Switch, TextArea
+
+from flux.domain.events import ExecutionEventType as E
+from flux.domain.events import ExecutionState as S
+from flux.errors import WaitAnsweredError
+from flux.tui.dialogs.confirm import ConfirmDialog
+from flux.tui.dialogs.form import FormDialog
+from flux.tui.handoff import Place, editor_command
+from flux.tui.screens.executions import ExecutionsScreen
+from flux.tui.widgets.line_view import LineView
+from flux.tui.widgets.log_view import LogView
+from flux.tui.widgets.schema_form import SchemaForm
+from flux.wire.models import ReloadModel
+from tests.tui.conftest import WIDE
+from tests.tui.fake import NOW, FakeApi, FakeControls, at, populate
+
+PAUSED = "7f3a" + "0" * 28
+
+
+async def test_live_events_reach_the_list_and_the_detail(start):
+    async with start(size=WIDE) as ui:
+        run = ui.api.execution("shop/order", S.SCHEDULED, execution_id="beef" + "0" * 28, created_at=at(1))
+        ui.api.event(run.execution_id, E.WORKFLOW_STARTED, "order", at(1), live=True, state=S.RUNNING)
+        await ui.until("beef0000")
+        ui.app.area.main.select(run.execution_id)
+        await ui.until(lambda: ui.app.store.history(run.execution_id) is not None)
+        ui.api.event(
+            run.execution_id, E.TASK_STARTED, "weigh_parcel", at(2), source="w1", live=True, current="weigh_parcel"
+        )
+        await ui.until(lambda: ui.text.count("weigh_parcel") >= 2)
+
+
+async def test_the_selection_stays_on_its_execution(start):
+    async with start() as ui:
+        await ui.press("down", "down")
+        chosen = ui.app.area.main.identity
+        run = ui.api.execution("shop/order", S.RUNNING, created_at=at(5))
+        ui.api.emit(kind="event", execution=run)
+        await ui.until(lambda: len(ui.app.area.main.rows.items) == 13)
+        assert ui.app.area.main.identity == chosen
+        assert ui.app.area.main.cursor == 3
+
+
+async def test_following_jumps_to_the_newest(start):
+    async with start() as ui:
+        await ui.press("down", "f")
+        run = ui.api.execution("shop/order", S.RUNNING, created_at=at(5))
+        ui.api.emit(kind="event", execution=run)
+        await ui.until(lambda: ui.app.area.main.identity == run.execution_id)
+        await ui.press("j")
+        assert not ui.app.area.main.follow
+
+
+async def test_a_paused_view_freezes_but_loses_nothing(start):
+    async with start() as ui:
+        await ui.press("space")
+        run = ui.api.execution("shop/order", S.RUNNING, execution_id="feed" + "0" * 28, created_at=at(5))
+        ui.api.emit(kind="event", execution=run)
+        await ui.until("PAUSED +1")
+        assert "feed0000" not in ui.text
+        await ui.press("space")
+        await ui.until("feed0000")
+
+
+async def test_cancel_asks_and_keeps_running_by_default(start):
+    async with start() as ui:
+        await ui.press("c")
+        assert isinstance(ui.app.screen, ConfirmDialog)
+        await ui.press("enter")
+        assert not any(call[0] == "cancel" for call in ui.api.calls)
+        await ui.press("c", "y")
+        await ui.until("≡ flux execution cancel")
+        assert ("cancel", "9c2e" + "0" * 28) in ui.api.calls
+        await ui.until("⊘ cancelling")
+
+
+async def test_keys_that_make_no_sense_say_why(start):
+    async with start() as ui:
+        await ui.press("r")
+        await ui.until("the execution does not wait for an answer")
+        assert not isinstance(ui.app.screen, FormDialog)
+
+
+async def open_resume(ui):
+    await ui.press("2", "r")
+    await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+    await ui.pilot.pause()
+    return ui.app.screen.query_one(SchemaForm)
+
+
+async def test_resume_by_form(start):
+    async with start() as ui:
+        form = await open_resume(ui)
+        await ui.press("ctrl+s")
+        assert {"↑ is required"} == {str(label.render()) for label in form.query(".error.-shown")}
+        assert ui.app.focused is form.query_one("#field-0")
+        form.query_one("#field-0", Select).value = 0
+        form.query_one("#field-1", Input).value = "12"
+        form.query_one("#field-3", Switch).value = False
+        await ui.press("ctrl+s")
+        await ui.until("≡ flux execution resume")
+        call = next(call for call in ui.api.calls if call[0] == "resume")
+        assert call == (
+            "resume",
+            PAUSED,
+            {"decision": "approve", "amount": 12, "note": "", "express": False, "tags": []},
+            "a5",
+        )
+        await ui.until(lambda: ui.app.store.executions[PAUSED].state is S.RESUMING)
+
+
+async def test_the_servers_field_errors_stand_at_the_field_and_it_stays_open(start):
+    async with start() as ui:
+        form = await open_resume(ui)
+        form.query_one("#field-0", Select).value = 0
+        form.query_one("#field-1", Input).value = "5000"
+        await ui.press("ctrl+s")
+        await ui.until("more than the order is worth")
+        assert isinstance(ui.app.screen, FormDialog)
+        assert ui.app.focused is form.query_one("#field-1")
+        assert form.query_one("#error-1").has_class("-shown")
+
+
+async def test_an_answer_that_came_too_late_closes_with_a_notice(start):
+    async with start() as ui:
+        form = await open_resume(ui)
+        ui.api.refuse = WaitAnsweredError("That wait was answered by somebody else.")
+        form.query_one("#field-0", Select).value = 1
+        form.query_one("#field-1", Input).value = "5"
+        await ui.press("ctrl+s")
+        await ui.until("answered by somebody else")
+        assert not isinstance(ui.app.screen, FormDialog)
+
+
+async def test_raw_json_keeps_values_both_ways(start):
+    async with start() as ui:
+        form = await open_resume(ui)
+        form.query_one("#field-1", Input).value = "12"
+        await ui.press("ctrl+t")
+        raw = form.query_one("#raw", TextArea)
+        assert '"amount": 12' in raw.text
+        raw.text = '{"decision": "reject", "amount": 13, "extra": [1]}'
+        await ui.press("ctrl+t")
+        assert form.query_one("#field-0", Select).value == 1
+        assert form.query_one("#field-1", Input).value == "13"
+        await ui.press("ctrl+t")
+        assert '"extra"' in raw.text
+        raw.text = "{"
+        await ui.press("ctrl+s")
+        await ui.until("line 1, column 2")
+
+
+async def test_a_draft_is_kept(start):
+    async with start() as ui:
+        form = await open_resume(ui)
+        form.query_one("#field-1", Input).value = "77"
+        await ui.press("escape")
+        assert not isinstance(ui.app.screen, FormDialog)
+        form = await open_resume(ui)
+        assert form.query_one("#field-1", Input).value == "77"
+
+
+async def test_run_a_workflow_and_see_it(start):
+    async with start() as ui:
+        await ui.press("3", "down", "down", "enter")
+        await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+        await ui.pilot.pause()
+        await ui.type("42")
+        await ui.press("ctrl+s")
+        await ui.until(lambda: isinstance(ui.app.screen, ExecutionsScreen))
+        assert ("run", "shop/order", {"order": 42, "customer": "Ada"}) in ui.api.calls
+        await ui.until("≡ flux workflow run shop/order")
+        await ui.until(lambda: ui.app.area.selection()[0].input == {"order": 42, "customer": "Ada"})
+
+
+async def test_rerun_and_edit(start):
+    async with start() as ui:
+        await ui.press("down", "R")
+        await ui.until(lambda: ("run", "shop/order", {"order": 7, "customer": "Ada"}) in ui.api.calls)
+        await ui.settled()
+        await ui.press("e")
+        await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+        await ui.pilot.pause()
+        assert ui.app.screen.query_one("#field-0", Input).value == "7"
+
+
+async def test_last_inputs_fill_the_form(start):
+    async with start() as ui:
+        await ui.press("3", "down", "down", "enter")
+        await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+        form = ui.app.screen.query_one(SchemaForm)
+        await ui.press("ctrl+y", "down", "enter")
+        await ui.until(lambda: form.query_one("#field-0", Input).value == "6")
+
+
+async def test_filter_by_text_and_state(start):
+    async with start() as ui:
+        await ui.press("slash")
+        await ui.type("state:fa")
+        await ui.until("1 of 12")
+        assert "51aa0000" in ui.text
+        await ui.press("enter", "escape")
+        await ui.until("12 total")
+
+
+async def test_reconnects_with_the_last_event_id_and_dims_meanwhile(start):
+    async with start() as ui:
+        ui.api.log("hello")
+        await ui.until(lambda: ui.app.store.last_event_id == 101)
+        ui.api.break_connections()
+        await ui.until("reconnecting")
+        assert ui.app.area.main.pane.dimmed
+        ui.api.emit(kind="event", execution=ui.api.execution("ml/train", S.RUNNING, execution_id="cafe" + "0" * 28))
+        ui.api.down = False
+        await ui.until("cafe0000")
+        await ui.until(lambda: ui.app.store.connection.connected)
+        assert [call for call in ui.api.calls if call[0] == "live"][-1] == ("live", 101)
+
+
+async def test_a_gap_fetches_everything_again(start):
+    async with start() as ui:
+        ui.api.execution("ml/train", S.RUNNING, execution_id="dead" + "0" * 28)
+        ui.api.emit(kind="gap")
+        await ui.until("dead0000")
+
+
+async def test_a_broken_file_stays_red_until_it_is_fixed(start):
+    async with start(controls=FakeControls()) as ui:
+        ui.api.reload(path="shop.py", status="broken", error="NameError: x", line=3, serving="v4")
+        await ui.until("✗ shop.py:3 NameError: x — still running v4")
+        ui.api.reload(path="etl.py", status="ok", changes=["etl v10"], took_ms=12, time=at(1))
+        await ui.until(lambda: len(ui.app.store.reloads) == 2)
+        await ui.settled()
+        assert "✗ shop.py:3" in ui.text
+        ui.api.reload(path="shop.py", status="ok", changes=["shop/order v5"], took_ms=84, time=at(2))
+        await ui.until("shop/order v5")
+        assert "✗ shop.py:3" not in ui.text
+        assert "84 ms" in ui.text
+
+
+async def test_reload_and_restart_go_to_the_supervisor(start):
+    controls = FakeControls()
+    async with start(controls=controls) as ui:
+        await ui.press("ctrl+r", "ctrl+x")
+        await ui.until(lambda: (controls.reloads, controls.restarts) == (1, 1))
+
+
+async def test_attached_there_is_nothing_to_restart(start):
+    async with start() as ui:
+        await ui.press("ctrl+x")
+        await ui.until("somebody else's server")
+
+
+async def test_quitting_asks_only_when_something_of_ours_runs(start):
+    async with start(controls=FakeControls()) as ui:
+        await ui.press("q")
+        await ui.until(lambda: isinstance(ui.app.screen, ConfirmDialog))
+        await ui.press("n")
+        assert ui.app.is_running
+    async with start() as ui:
+        await ui.press("q")
+        await ui.until(lambda: not ui.app.is_running)
+
+
+async def test_logs_follow_and_stay_put(start):
+    async with start() as ui:
+        await ui.press("4")
+        for number in range(100):
+            ui.api.log(f"line {number}")
+        await ui.until("line 99")
+        view = ui.app.area.query_one(LogView)
+        await ui.press("k", "k")
+        assert not view.follow
+        top = view.window.y
+        ui.api.log("one more")
+        await ui.until(lambda: view.rows.items[-1].text == "one more")
+        assert view.window.y == top
+        assert "one more" not in ui.text
+        await ui.press("G")
+        await ui.until("one more")
+        assert view.follow
+
+
+async def test_trimming_does_not_move_the_line_under_the_eye(start):
+    async with start() as ui:
+        ui.app.store.logs.limit = 60
+        await ui.press("4")
+        for number in range(60):
+            ui.api.log(f"line {number}")
+        await ui.until("line 59")
+        await ui.press("k")
+        await ui.press("k")
+        view = ui.app.area.query_one(LogView)
+        chosen = view.item.text
+        row = view.cursor - view.window.y
+        for number in range(10):
+            ui.api.log(f"later {number}")
+        await ui.until(lambda: view.rows.items[-1].text == "later 9")
+        await ui.until(lambda: view.cursor - view.window.y == row)
+        assert view.item.text == chosen
+
+
+async def test_copy_says_where_it_went(start, monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    async with start() as ui:
+        await ui.press("down", "y", "enter")
+        await ui.until("copied it to")
+        assert ui.app.clipboard == PAUSED
+        assert next(tmp_path.glob("flux-copy-*")).read_text() == PAUSED
+
+
+async def test_stray_output_becomes_log_lines(start):
+    from flux.tui.run import _keep
+
+    async with start() as ui:
+        await ui.press("4")
+        _keep(ui.app, "RAW \x1b[2J on fd 2")
+        await ui.until("RAW ␛[2J on fd 2")
+
+
+async def test_palette_runs_workflows_and_finds_executions(start):
+    async with start() as ui:
+        await ui.press("colon")
+        await ui.type("run ml")
+        await ui.until("Run ml/train v4")
+        await ui.press("down", "enter")
+        await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+
+
+async def test_detail_tabs(start):
+    async with start() as ui:
+        await ui.press("down", "enter")
+        await ui.until("receipt-118")
+        await ui.press("right_square_bracket")
+        await ui.until("Shows while it waits")
+        await ui.press("t")
+        await ui.until("charge_card ×2")  # noqa: RUF001
+        await ui.press("escape")
+        await ui.until("TOOK")
+
+
+async def test_the_editor_opens_at_the_broken_line(start, monkeypatch):
+    monkeypatch.setenv("VISUAL", "nano")
+    assert editor_command(Place("shop.py", 41)) == ["nano", "+41", "shop.py"]
+    monkeypatch.setenv("VISUAL", "code")
+    assert editor_command(Place("shop.py", 41)) == ["code", "--wait", "--goto", "shop.py:41"]
+    api = populate(FakeApi())
+    api.results = [ReloadModel(path="shop.py", status="broken", line=41, time=NOW)]
+    async with start(api) as ui:
+        assert ui.app.actions.place(None, None) == Place("shop.py", 41)
+
+
+HOSTILE = [
+    "[/x]",
+    "[red]boom[/red]",
+    "[@click=app.quit]x[/]",
+    "\x1b[2J\x07",
+    "a\nb\tc",
+    "日本語" * 40,
+    "\u202eevil",
+    "]" * 50,
+    "$[",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+async def test_hostile_text_is_only_text(start, text):
+    api = FakeApi()
+    schema = {"type": "object", "title": text, "properties": {text: {"type": "string", "description": text, "default": text}, "e": {"enum": [text], "description": text}}, "required": ["e"]}  # fmt: skip
+    async with start(api, size=WIDE, controls=FakeControls()) as ui:
+        run = api.execution("shop/order", S.FAILED, created_at=at(0), current_task=text, worker=text, input={text: text}, output={"type": text, "message": text, "traceback": text})  # fmt: skip
+        api.event(run.execution_id, E.TASK_FAILED, text, at(0), {"message": text}, source=text, live=True)
+        api.log(text, source=text, task=text, execution_id=run.execution_id)
+        api.reload(path=text, status="broken", error=text, traceback=text, serving=text)
+        await ui.until(lambda: len(ui.app.store.logs) >= 1 and ui.app.store.broken())
+        await ui.settled()
+        for keys in (["enter"], ["right_square_bracket"] * 3, ["y", "escape"], ["exclamation_mark", "escape"], ["question_mark", "escape"], ["colon", "x", "escape"], ["4", "k", "enter", "escape"]):  # fmt: skip
+            await ui.press(*keys)
+        ui.app.notify(text)
+        from flux.tui.dialogs.choice import ChoiceDialog
+        from flux.tui.dialogs.form import Asked
+
+        ui.app.push_screen(ChoiceDialog(text, [(text, text)]))
+        await ui.press("enter")
+        ui.app.push_screen(FormDialog(Asked(text, "Resume", schema, shown=text), lambda value: asyncio.sleep(0)))
+        await ui.press("ctrl+t", "ctrl+t", "escape")
+        ui.app.push_screen(ConfirmDialog(text, [text], yes=text, no=text))
+        await ui.press("n")
+        assert "\x1b" not in ui.text
+        assert all("\x1b" not in row for view in ui.app.area.query(LineView) for row in view.text_lines())
+
+
+def test_no_snapshot_is_left_behind():
+    """Every file under `snapshots/` belongs to a test of this folder that still asks for it."""
+    root = Path(__file__).resolve().parents[2] / "snapshots"
+    tests = {path.stem: path.read_text() for path in Path(__file__).parent.glob("test_*.py")}
+    from tests.tui.test_screens import LOOKS, VIEWS
+
+    for path in root.rglob("*.*"):
+        source = tests.get(path.parent.name, "")
+        test, _, rest = path.name.partition("[")
+        test = test.partition(".")[0]
+        assert f"def {test}(" in source, f"{path} belongs to no test"
+        if test == "test_view":
+            view = rest.partition("-80x24")[0].partition("-160x50")[0]
+            assert view in VIEWS, f"{path} belongs to no view"
+            assert path.suffix == ".txt" or view in LOOKS, f"{path} is not asked for"
