@@ -65,7 +65,12 @@ async def _plain(kit: DevKit) -> int:
         for line in plain.report_lines(report):
             put(line)
 
-    session = kit.session(api, on_line=lambda line: put(plain.server_line(line)), on_report=put_report)
+    session = kit.session(
+        api,
+        on_line=lambda line: put(plain.server_line(line)),
+        on_report=put_report,
+        on_status=lambda status: put(plain.status_line(status)),
+    )
     _on_signals(asked, session.supervisor.kill)
     talk(f"flux dev on {kit.url}, watching {kit.watched()}. Ctrl+C stops.")
     following = asyncio.create_task(plain.follow(api, put))

@@ -13,7 +13,7 @@ from flux.config import load_settings
 from flux.config.home import Home
 from flux.dev.discovery import Scope
 from flux.dev.session import DevSession
-from flux.dev.supervisor import Supervisor, bind, server_command
+from flux.dev.supervisor import ChildStatus, Supervisor, bind, server_command
 from flux.dev.watcher import Watcher
 from flux.errors import ConfigurationError
 from flux.wire.models import ReloadModel
@@ -63,12 +63,14 @@ class DevKit:
         *,
         on_line: Callable[[str], None],
         on_report: Callable[[ReloadModel], None] = lambda report: None,
+        on_status: Callable[[ChildStatus], None] = lambda status: None,
     ) -> DevSession:
         """The supervisor and the watcher; call it inside the loop that runs them."""
         supervisor = Supervisor(
             sock=self.sock,
             command=lambda fd, pipe: server_command(fd, pipe, self.workers, self.host, self.port),
             on_line=on_line,
+            on_status=on_status,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
         watcher = None if self.scope is None else Watcher(api, self.scope, on_report=on_report)
@@ -85,9 +87,9 @@ class DevKit:
 
 def check_home(path: Path) -> None:
     """Raise `ConfigurationError` when the home cannot be made or written."""
+    Home(path).create()
+    probe = path / f".write-{os.getpid()}"
     try:
-        Home(path).create()
-        probe = path / ".write"
         probe.touch()
         probe.unlink()
     except OSError as error:

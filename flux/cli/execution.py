@@ -24,7 +24,7 @@ def list_executions(
     state: Annotated[list[str] | None, typer.Option("--state", help="Only in this state; may repeat.")] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", help="Only of this namespace.")] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
     format: FormatOption = "simple",
     server_url: ServerUrl = "",

@@ -69,7 +69,7 @@ class LazyGroup(TyperGroup):
             return super().invoke(ctx)
 
 
-app = new_app("Durable workflows in plain async Python.", cls=LazyGroup)
+app = new_app("Durable workflows in plain async Python.", cls=LazyGroup, add_completion=True)
 
 
 @app.callback()

@@ -13,7 +13,7 @@ ServerUrl = Annotated[
     str,
     typer.Option(
         "--server-url",
-        envvar=["FLUX_SERVER_URL", "FLUX_WORKERS__SERVER_URL"],
+        envvar="FLUX_WORKERS__SERVER_URL",
         help="Where the server answers. [default: the configured one, http://localhost:8000]",
         show_default=False,
     ),
@@ -30,12 +30,12 @@ WaitName = Annotated[
 ]
 
 
-def new_app(help: str, **more: Any) -> typer.Typer:
+def new_app(help: str, *, add_completion: bool = False, **more: Any) -> typer.Typer:
     """A Typer app as all of ours are: plain help, no completion options, no decorated tracebacks."""
     return typer.Typer(
         help=help,
         no_args_is_help=True,
-        add_completion=False,
+        add_completion=add_completion,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},

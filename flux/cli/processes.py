@@ -14,7 +14,7 @@ from pathlib import Path
 from flux.cli.render import talk
 from flux.cli.session import url_of
 from flux.config import Settings, load_settings
-from flux.config.home import Home
+from flux.config.home import KEY_FILE, TOKEN_FILE
 from flux.dispatch.port import WorkerPort
 from flux.errors import ConfigurationError
 from flux.worker.agent import Agent
@@ -35,7 +35,7 @@ def run_server(*, host: str | None, port: int | None, workers: int, fd: int | No
     overrides = {"server_host": host, "server_port": port}
     settings = load_settings({name: value for name, value in overrides.items() if value is not None})
     _log(settings)
-    key = signing_key(settings)
+    key = settings.signing_key()
 
     def agents(port: WorkerPort) -> Iterable[Agent]:
         return [agent_for(settings, port, f"embedded-{number}", key) for number in range(1, workers + 1)]
@@ -66,9 +66,9 @@ def run_worker(name: str, server_url: str) -> None:
     """
     settings = load_settings({})
     _log(settings)
-    token = bootstrap_token(settings)
+    check_known_here(settings)
     url = server_url or url_of(settings)
-    asyncio.run(_work(settings, name or f"{platform.node()}-{os.getpid()}", url, token))
+    asyncio.run(_work(settings, name or f"{platform.node()}-{os.getpid()}", url))
 
 
 def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **more: object) -> Agent:
@@ -78,7 +78,7 @@ def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **mor
         port,
         name=name,
         slots=workers.max_concurrent_executions,
-        runner_processes=workers.runner_processes or None,
+        runner_processes=workers.runner_processes,
         serializer=settings.serializer,
         key=key,
         cwd=str(Path.cwd()),
@@ -86,36 +86,33 @@ def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **mor
     )
 
 
-def signing_key(settings: Settings) -> bytes:
-    """The key that signs values only dill can carry, from the settings or the home."""
-    return Home(Path(settings.home)).signing_key()
+def check_known_here(settings: Settings) -> None:
+    """Refuse to start a worker that has no token, and warn about one whose key only it knows.
 
-
-def bootstrap_token(settings: Settings) -> str:
-    """The token workers register with: the configured one, or the one the server left in the home.
-
-    Raises `ConfigurationError` when there is neither.
+    Raises `ConfigurationError` when no bootstrap token is configured and the home has none.
     """
-    if settings.workers.bootstrap_token:
-        return settings.workers.bootstrap_token
     home = Path(settings.home)
-    if not home.is_dir():
+    if not settings.workers.bootstrap_token and not (home / TOKEN_FILE).exists():
         raise ConfigurationError(
-            f"There is no bootstrap token: none is configured, and no server has been started in '{home.resolve()}'.",
-            hint="Start the worker where the server runs, or copy the server's token (in its .flux folder) into "
-            "FLUX_WORKERS__BOOTSTRAP_TOKEN.",
+            f"There is no bootstrap token: none is configured, and no server has kept one in '{home}'.",
+            hint="Start the worker in the folder of the server, or set FLUX_WORKERS__BOOTSTRAP_TOKEN to what is in "
+            f"the server's .flux/{TOKEN_FILE}.",
         )
-    return Home(home).bootstrap_token()
+    if not settings.security.encryption_key and not (home / KEY_FILE).exists():
+        talk(
+            "Warning: values that JSON cannot carry will be signed with a key that only this worker has. "
+            "Set FLUX_SECURITY__ENCRYPTION_KEY to the same text for all workers."
+        )
 
 
-async def _work(settings: Settings, name: str, url: str, token: str) -> None:
+async def _work(settings: Settings, name: str, url: str) -> None:
     from flux.worker.remote import RemotePort
 
     def connection(up: bool, reason: str) -> None:
         talk(f"{name} works for {url}." if up else f"{name} lost {url}: {reason}. Trying again …")
 
-    port = RemotePort(url, token)
-    agent = agent_for(settings, port, name, signing_key(settings), on_connection=connection)
+    port = RemotePort(url, settings.bootstrap_token())
+    agent = agent_for(settings, port, name, settings.signing_key(), on_connection=connection)
     running = asyncio.create_task(agent.run(), name="flux-agent")
     stopping = _stop_on_signals(agent, running)
     try:

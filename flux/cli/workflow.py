@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -133,7 +134,7 @@ def run(
 
     async def work(client: FluxClient) -> int:
         if mode == "stream":
-            return await _streamed(client, ref, value, version, format)
+            return await _streamed(client, client.stream(ref, value, version), format)
         execution = await client.run(ref, value, mode, version, _new_key())
         if mode == "sync":
             return await outcome.concluded(client, execution, format)
@@ -149,7 +150,7 @@ def resume(
     execution_id: ExecutionId,
     input: Input = None,
     wait: WaitName = None,
-    mode: Annotated[CancelMode, typer.Option("--mode", help="Return at once, or wait for the end.")] = "async",
+    mode: Annotated[Mode, typer.Option("--mode", help="Return at once, wait for the end, or show events.")] = "async",
     format: FormatOption = "simple",
     server_url: ServerUrl = "",
 ) -> None:
@@ -158,6 +159,8 @@ def resume(
 
     async def work(client: FluxClient) -> int:
         await _of_workflow(client, ref, execution_id)
+        if mode == "stream":
+            return await _streamed(client, client.resume_stream(ref, execution_id, value, wait), format)
         if mode == "sync":
             execution = await client.resume_sync(execution_id, value, wait)
             return await outcome.concluded(client, execution, format)
@@ -196,16 +199,16 @@ def cancel(
     on_server(server_url, work)
 
 
-async def _streamed(client: FluxClient, ref: str, value: object, version: int | None, format: Format) -> int:
-    last: dict[str, object] = {}
-    async for event, data in client.stream(ref, value, version):
+async def _streamed(client: FluxClient, messages: AsyncIterator[tuple[str, dict[str, Any]]], format: Format) -> int:
+    """Print a run's stream; the exit code of how it ended."""
+    last: dict[str, Any] = {}
+    async for event, data in messages:
         outcome.put_message(event, data, format)
         if event.startswith("workflow.execution."):
             last = data
     if last.get("state") == "PAUSED":
-        execution_id = str(last["execution_id"])
-        execution = await client.get_execution(execution_id)
-        outcome.tell_paused(execution, await client.pending(execution_id))
+        execution = await client.get_execution(last["execution_id"])
+        outcome.tell_paused(execution, await client.pending(execution.execution_id))
     return outcome.follow_end(last)
 
 

@@ -152,6 +152,14 @@ class FluxClient:
         async for message in self._messages("POST", path, params={"version": version}, body=input):
             yield message.event, json.loads(message.data)
 
+    async def resume_stream(
+        self, ref: str, execution_id: str, input: Any = None, wait: str | None = None
+    ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
+        """`POST /workflows/{ref}/resume/{id}/stream`: (SSE event name, data)"""
+        path = f"/workflows/{_ref(ref)}/resume/{_part(execution_id)}/stream"
+        async for message in self._messages("POST", path, params={"wait": wait}, body=input):
+            yield message.event, json.loads(message.data)
+
     async def resume(self, execution_id: str, input: Any = None, wait: str | None = None) -> ExecutionSummary:
         """`POST /executions/{id}/resume?wait=`"""
         return await self._resume(execution_id, input, wait, "async")

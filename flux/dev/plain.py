@@ -11,6 +11,7 @@ from datetime import datetime
 from flux.client.api import FluxApi
 from flux.client.lines import format_live
 from flux.clock import Clock, SystemClock
+from flux.dev.supervisor import ChildStatus
 from flux.errors import FluxError
 from flux.wire.models import LiveEvent, ReloadModel
 
@@ -35,6 +36,20 @@ def report_lines(report: ReloadModel) -> list[str]:
 def server_line(text: str) -> str:
     """A line that the server child printed."""
     return f"{datetime.now():%H:%M:%S}  {'server':<12}  {text}"
+
+
+def status_line(status: ChildStatus) -> str:
+    """How the server child stands, in a sentence."""
+    match status.state:
+        case "starting":
+            return server_line(f"starting (pid {status.pid})")
+        case "running":
+            return server_line(f"running (pid {status.pid})")
+        case "restarting" if status.pid is not None:
+            return server_line(f"starting again (pid {status.pid})")
+        case "restarting":
+            return server_line(f"{status.reason}; starting it again")
+    return server_line(f"stopped: {status.reason}" if status.reason != "stopped" else "stopped")
 
 
 async def follow(api: FluxApi, write: Write, *, clock: Clock | None = None) -> None:

@@ -94,6 +94,15 @@ def test_resume_answers_the_named_wait(server):
     assert server.asked[-1] == ("POST /executions/e1/resume", {"wait": "approval", "mode": "async"}, {"ok": True})
 
 
+def test_resume_can_show_what_happens(server):
+    server.answers["GET /executions/e1"] = server.execution(state="PAUSED")
+    server.answers["POST /workflows/shop/order/resume/e1/stream"] = stream(
+        ("workflow.execution.completed", {"execution_id": "e1", "state": "COMPLETED", "output": 3}),
+    )
+    result = server.run("workflow", "resume", "shop/order", "e1", "--mode", "stream")
+    assert (result.exit_code, result.stdout) == (0, "workflow.execution.completed  state=COMPLETED  output=3\n")
+
+
 def test_an_execution_of_another_workflow_is_refused(server):
     server.answers["GET /executions/e1"] = server.execution()
     result = server.run("workflow", "cancel", "order", "e1")

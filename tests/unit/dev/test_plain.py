@@ -3,7 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from flux.dev.plain import first_of, follow, is_plain, report_lines, server_line
+from flux.dev.plain import first_of, follow, is_plain, report_lines, server_line, status_line
+from flux.dev.supervisor import ChildStatus
 from flux.errors import ServerUnavailableError
 from flux.wire.models import LiveEvent, ReloadModel, WorkerModel
 
@@ -57,6 +58,21 @@ async def test_results_of_checks_are_left_to_the_watcher():
 
 def test_lines_of_the_server_are_marked():
     assert server_line("hello").split()[1:] == ["server", "hello"]
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (ChildStatus("starting", pid=7), "starting (pid 7)"),
+        (ChildStatus("running", pid=7), "running (pid 7)"),
+        (ChildStatus("restarting", reason="killed by SIGKILL"), "killed by SIGKILL; starting it again"),
+        (ChildStatus("restarting", pid=8), "starting again (pid 8)"),
+        (ChildStatus("stopped", reason="it refused to start"), "stopped: it refused to start"),
+        (ChildStatus("stopped", reason="stopped"), "stopped"),
+    ],
+)
+def test_the_state_of_the_server_in_a_sentence(status, words):
+    assert status_line(status).endswith(f"server        {words}")
 
 
 @pytest.mark.parametrize("environ", [{}, {"TERM": "dumb"}, {"TERM": "xterm", "CI": "true"}])
