@@ -119,7 +119,7 @@ def _suggestion(key: str, leaves: Sequence[str]) -> str:
         inside = [f"[flux.{section}]" for section in difflib.get_close_matches(name, sections(), 1)]
         inside += [f"{leaf} below [flux]" for leaf in difflib.get_close_matches(name, leaves, 1)]
         return f": did you mean {inside[0]}?" if inside else ": settings stand below [flux]"
-    near = difflib.get_close_matches(key, leaves, 1, 0.7)
+    near = difflib.get_close_matches(key, [*leaves, *sections()], 1, 0.7)
     if not near:
         ends = {leaf.rpartition(".")[2]: leaf for leaf in reversed(leaves)}
         near = [ends[end] for end in difflib.get_close_matches(key.rpartition(".")[2], ends, 1, 0.75)]
