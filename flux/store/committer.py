@@ -44,11 +44,11 @@ class Committer:
         self._task: asyncio.Task[None] | None = None
         self.flushes = 0
 
-    async def submit(self, operation: Operation[T]) -> T:
-        """Queue an operation; returns its result once it is durable.
+    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+        """Queue an operation; the future has its result once it is durable.
 
-        Raises what the operation raises, or `StoreError` when its transaction could not be committed. A caller
-        that is cancelled meanwhile does not take the operation back.
+        It fails with what the operation raises, or with `StoreError` when its transaction could not be committed.
+        A waiter that is cancelled meanwhile does not take the operation back.
         """
         if self._closed:
             raise StoreError("The store is closed.")
@@ -58,7 +58,7 @@ class Committer:
         if not self._busy:
             self._busy = True
             loop.call_soon(self._flush)
-        return await future
+        return future
 
     async def close(self) -> None:
         """Commit what is queued and refuse further operations."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -71,17 +72,21 @@ class Executions(ExecutionReads):
     async def claim(self, execution_id: str, owner: str, events: Sequence[EventRecord] = ()) -> Claim:
         """Take a ready execution, append `events` and return it with its whole history.
 
+        An owner that begins with `local:` may take an idle one too: it decides by itself to go on.
+
         Raises `StaleClaimError` when it is not ready: somebody else has it, or it has nothing to do.
         """
         return await self._claiming(partial(self._claim, execution_id, owner, events))
 
-    async def append(self, append: Append) -> Appended:
+    def append(self, append: Append) -> asyncio.Future[Appended]:
         """Append events, once: delivering them again gives the same answer and changes nothing.
+
+        Appends are committed in the order of the calls, whether or not they are awaited in between.
 
         Raises `StaleClaimError` for an old generation, for an owner that has let go, and for other content under
         an ordinal that is stored; `ExecutionFinishedError` for events of the server to a finished execution.
         """
-        return await self._submit(partial(self._append, append))
+        return self._submit(partial(self._append, append))
 
     async def answer(self, execution_id: str, event: EventRecord, wait: str | None) -> tuple[Appended, PendingWait]:
         """Record an answer (`WORKFLOW_RESUMING`) to a wait: its id, its name, or None for the only open input.
@@ -162,7 +167,7 @@ class Executions(ExecutionReads):
         self, execution_id: str, owner: str, events: Sequence[EventRecord], transaction: Transaction
     ) -> tuple[Execution, tuple[EventRecord, ...]]:
         standing = await self._ledger.lock(transaction, execution_id)
-        if standing.dispatch != "ready":
+        if not rules.is_claimable(standing, owner):
             held = f"is held by {standing.owner}" if standing.dispatch == "held" else f"is {standing.dispatch}"
             raise StaleClaimError(f"Execution '{execution_id}' cannot be claimed: it {held}.")
         rules.hand_over(standing, owner)

@@ -80,6 +80,11 @@ def closed(tasks: str, name: str) -> str:
     return "\n".join(lines)
 
 
+def is_claimable(standing: Standing, owner: str) -> bool:
+    """Whether an owner may take it: workers take what is ready, somebody's own process also what is idle."""
+    return standing.dispatch == "ready" or (standing.dispatch == "idle" and owner.startswith(LOCAL))
+
+
 def hand_over(standing: Standing, owner: str) -> None:
     """Give an execution to an owner: everybody before it is fenced off."""
     standing.generation += 1

@@ -74,7 +74,7 @@ order by not_before, serial
 limit :limit;
 
 -- name: held_executions
-select * from execution_view where dispatch = 'held' order by serial;
+select * from execution_view where dispatch = 'held' order by owner, serial;
 
 -- name: held_executions_of
 select * from execution_view where dispatch = 'held' and owner = :owner order by serial;

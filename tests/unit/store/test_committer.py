@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from flux.errors import ConflictError, StoreError
+from flux.store.committer import Committer
+from flux.store.errors import StatementError
+from flux.store.sqlite import SQLiteDriver
+from flux.store.statements import Statement
+
+INSERT = Statement.parse("insert", "insert into numbers (n) values (:n)", "sqlite")
+SELECT = Statement.parse("select", "select n from numbers order by n", "sqlite")
+
+
+@pytest.fixture
+async def driver():
+    driver = SQLiteDriver(":memory:")
+    await driver.execute(Statement.parse("create", "create table numbers (n integer primary key)", "sqlite"), {})
+    yield driver
+    await driver.close()
+
+
+@pytest.fixture
+def undone():
+    return []
+
+
+@pytest.fixture
+def committer(driver, undone):
+    return Committer(driver, on_undo=lambda: undone.append(1))
+
+
+async def numbers(driver):
+    return [n for (n,) in await driver.get(SELECT, {})]
+
+
+def adding(*values, error=None):
+    async def operation(transaction):
+        for n in values:
+            await transaction.execute(INSERT, {"n": n})
+        if error is not None:
+            raise error
+        return values
+
+    return operation
+
+
+async def test_what_is_queued_together_shares_a_transaction(committer, driver):
+    assert await asyncio.gather(*(committer.submit(adding(n)) for n in range(50))) == [(n,) for n in range(50)]
+    assert committer.flushes == 1
+    assert await numbers(driver) == list(range(50))
+
+
+async def test_an_answer_comes_after_the_commit(committer, driver):
+    def in_transaction():
+        return driver._connection.in_transaction
+
+    seen = []
+
+    async def operation(transaction):
+        seen.append(in_transaction())
+
+    await committer.submit(operation)
+    assert seen == [True]
+    assert not in_transaction()
+
+
+async def test_a_refusal_before_any_write_fails_alone(committer, driver, undone):
+    outcomes = await asyncio.gather(
+        committer.submit(adding(1)),
+        committer.submit(adding(error=ConflictError("no"))),
+        committer.submit(adding(3)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [tuple, ConflictError, tuple]
+    assert await numbers(driver) == [1, 3]
+    assert committer.flushes == 1
+    assert undone
+
+
+@pytest.mark.parametrize(
+    ("spoiler", "error"),
+    [
+        (adding(2, error=ConflictError("late")), ConflictError),
+        (adding(2, error=ZeroDivisionError()), ZeroDivisionError),
+        (adding(2, 2), StatementError),
+        (adding(2, 2**70), StatementError),
+    ],
+    ids=["refusal after a write", "bug", "constraint", "number too large"],
+)
+async def test_a_failure_after_a_write_leaves_nothing_of_itself(committer, driver, undone, spoiler, error):
+    outcomes = await asyncio.gather(
+        committer.submit(adding(1)), committer.submit(spoiler), committer.submit(adding(3)), return_exceptions=True
+    )
+    assert isinstance(outcomes[1], error)
+    assert (outcomes[0], outcomes[2]) == ((1,), (3,))
+    assert await numbers(driver) == [1, 3]
+    assert undone
+
+
+async def test_a_full_disk_fails_the_batch_and_the_next_one_works(committer, driver):
+    ((pages,),) = driver._connection.execute("pragma page_count").fetchall()
+    driver._connection.execute(f"pragma max_page_count = {pages}")
+    blow = Statement.parse("blow", "create table blown (x) ", "sqlite")
+
+    async def operation(transaction):
+        await transaction.execute(blow, {})
+
+    outcomes = await asyncio.gather(committer.submit(adding(1)), committer.submit(operation), return_exceptions=True)
+    assert all(isinstance(outcome, StoreError) for outcome in outcomes)
+    assert all("disk is full" in str(outcome) and outcome.hint for outcome in outcomes)
+    assert outcomes[0] is not outcomes[1]
+    assert await numbers(driver) == []
+
+    driver._connection.execute("pragma max_page_count = 100000")
+    assert await committer.submit(adding(1)) == (1,)
+
+
+async def test_a_cancelled_waiter_does_not_take_its_write_back(committer, driver):
+    waiting = asyncio.ensure_future(committer.submit(adding(1)))
+    waiting.cancel()
+    await committer.submit(adding(2))
+    assert await numbers(driver) == [1, 2]
+
+
+async def test_closing_commits_what_is_queued(committer, driver):
+    waiting = committer.submit(adding(1))
+    await committer.close()
+    assert await waiting == (1,)
+    with pytest.raises(StoreError, match="closed"):
+        committer.submit(adding(2))
+    assert await numbers(driver) == [1]
+
+
+async def test_a_database_that_suspends_is_driven_by_a_task(driver):
+    class Slow(SQLiteDriver):
+        inline = False
+
+        async def begin(self):
+            await asyncio.sleep(0)
+            return await super().begin()
+
+    slow = Slow(":memory:")
+    committer = Committer(slow)
+    await slow.execute(Statement.parse("create", "create table numbers (n integer primary key)", "sqlite"), {})
+    first = asyncio.ensure_future(committer.submit(adding(1)))
+    await asyncio.sleep(0)
+    assert await asyncio.gather(first, committer.submit(adding(2)), committer.submit(adding(3))) == [(1,), (2,), (3,)]
+    await committer.close()
+    assert await numbers(slow) == [1, 2, 3]
+    await slow.close()
+
+
+async def test_a_database_that_should_not_suspend_is_caught(driver):
+    class Broken(SQLiteDriver):
+        async def begin(self):
+            await asyncio.sleep(1)
+            return await super().begin()
+
+    errors = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: errors.append(context["exception"]))
+    broken = Broken(":memory:")
+    Committer(broken).submit(adding(1))
+    await asyncio.sleep(0)
+    assert [type(error) for error in errors] == [RuntimeError]
+    await broken.close()
