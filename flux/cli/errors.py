@@ -39,7 +39,9 @@ def tell(error: FluxError) -> None:
     if isinstance(error, InvalidInputError):
         for field in error.errors:
             where = ".".join(str(part) for part in field.get("loc", ())) or "input"
-            talk(f"  {where}: {field.get('msg', '')}")
+            line = f"{where}: {field.get('msg', '')}"
+            if line not in str(error):
+                talk(f"  {line}")
     if error.hint:
         talk(error.hint)
 

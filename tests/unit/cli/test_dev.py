@@ -30,7 +30,7 @@ async def hello(ctx: ExecutionContext[str]):
     return await greet(ctx.input)
 
 @workflow
-async def asks(ctx: ExecutionContext[str]):
+async def asks(ctx):
     return await pause("approval")
 """
 
