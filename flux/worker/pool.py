@@ -169,18 +169,20 @@ class Pool:
         else:
             self._keep_sweeping()
 
+    async def settled(self) -> None:
+        """Come back when no runner is on its way."""
+        while starting := [task for task in self._starting() if not task.done()]:
+            await asyncio.wait(starting)
+
     async def close(self) -> None:
         """End all runners at once."""
         self._closing = True
         for handle in (self._watching, self._sweeping):
             if handle is not None:
                 handle.cancel()
-        starting = [task for version in self._versions.values() for task in version.starting]
+        starting = self._starting()
         for task in [*starting, *self._background]:
             task.cancel()
-        if self._spare is not None:
-            self._spare.cancel()
-            starting.append(self._spare)
         await asyncio.gather(*starting, *self._background, return_exceptions=True)
         for runner in self._all:
             runner.draining = True
@@ -220,6 +222,10 @@ class Pool:
 
     def _version(self, digest: str) -> _Version:
         return self._versions.setdefault(digest, _Version(digest))
+
+    def _starting(self) -> list[asyncio.Task[RunnerProcess]]:
+        loading = [task for version in self._versions.values() for task in version.starting]
+        return loading if self._spare is None else [*loading, self._spare]
 
     async def _one_starts(self, version: _Version) -> RunnerProcess:
         """The first runner of a version: everybody who wants it awaits the same start."""
