@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -12,17 +12,16 @@ from starlette.middleware import Middleware
 
 from flux.clock import Clock, SystemClock
 from flux.codec import Codec
+from flux.config import Settings
 from flux.dispatch.crashes import RetryPolicy
+from flux.security import Tokens, is_loopback
 from flux.server import problems
-from flux.server.access import Access, permission_of
-from flux.server.guard import BodyLimit, SameHost, is_loopback
+from flux.server.access import permission_of
+from flux.server.guard import BodyLimit, SameHost
 from flux.server.routes import executions, health, live, logs, reloads, runs, waits, worker_protocol, workers, workflows
 from flux.server.state import build
 from flux.server.version import VERSION
 from flux.store import Store
-
-if TYPE_CHECKING:
-    from flux.config import Settings
 
 _ROUTERS = (health.router, workflows.router, executions.router, live.router, waits.router, logs.router, reloads.router)
 
@@ -33,14 +32,14 @@ def create_app(
     *,
     clock: Clock | None = None,
     codec: Codec | None = None,
-    access: Access | None = None,
+    tokens: Tokens | None = None,
     host: str | None = None,
     routers: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The application around an open store. `app.state.services` holds its parts.
 
     Args:
-        access: tokens and policy; made from the settings when not given.
+        tokens: of workers; made from the settings when not given.
         host: what the server is bound to; loopback addresses answer only requests meant for them.
         routers: further routes of other parts, registered before the catch-all ones.
 
@@ -53,7 +52,7 @@ def create_app(
     services = build(
         store,
         clock or SystemClock(),
-        codec or Codec(),
+        codec or Codec(settings.serializer),
         policy=RetryPolicy(retry.retry_attempts, retry.retry_delay, retry.retry_backoff),
     )
     app = FastAPI(
@@ -65,12 +64,12 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = services
-    app.state.access = access or Access.of(settings)
+    app.state.tokens = tokens or Tokens(settings.bootstrap_token(), settings.signing_key())
     problems.install(app)
     app.router.routes.extend(worker_protocol.routes)
     for router in (*_ROUTERS, runs.router, workers.router, *routers):
+        _declare_permissions(router)
         app.include_router(router)
-    _declare_permissions(app)
     return app
 
 
@@ -87,9 +86,9 @@ def _middleware(host: str) -> list[Middleware]:
     return guards
 
 
-def _declare_permissions(app: FastAPI) -> None:
+def _declare_permissions(router: APIRouter) -> None:
     """Show in the OpenAPI document which permission each route needs."""
-    for route in app.routes:
+    for route in router.routes:
         if isinstance(route, APIRoute):
             extra: dict[str, Any] = dict(route.openapi_extra or {})
             route.openapi_extra = {**extra, "x-permission": str(permission_of(route))}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from flux.errors import FluxError, ForbiddenError
+from flux.security import LOOPBACK, refusal
 from flux.server.problems import respond
-
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of a request body; worker routes carry batches and may have four times that."""
@@ -68,35 +65,12 @@ class SameHost:
         """ASGI entry."""
         if scope["type"] == "http":
             headers = Headers(scope=scope)
-            error = self._refusal(headers.get("host", ""), headers.get("origin"))
-            if error is not None:
+            reason = refusal(headers.get("host", ""), headers.get("origin"), self._hosts)
+            if reason:
+                error = ForbiddenError(reason, hint="Call it as http://localhost with its port.")
                 await respond(error, scope["path"])(scope, receive, send)
                 return
         await self._app(scope, receive, send)
-
-    def _refusal(self, host: str, origin: str | None) -> ForbiddenError | None:
-        if _hostname(f"//{host}") not in self._hosts:
-            return ForbiddenError(f"Host '{host}' is not this server.", hint="Use http://localhost and its port.")
-        if origin is not None and _hostname(origin) not in self._hosts:
-            return ForbiddenError(f"Origin '{origin}' may not call this server.")
-        return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a server bound to this address is reached from the same machine only.
-
-    Example:
-        >>> is_loopback("127.0.0.1"), is_loopback("0.0.0.0")
-        (True, False)
-    """
-    return host in LOOPBACK or host.startswith("127.")
-
-
-def _hostname(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
 
 
 def _too_large(limit: int) -> BodyTooLargeError:

@@ -9,19 +9,17 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import uvicorn
 
+from flux.config import Settings
 from flux.dispatch.port import WorkerPort
 from flux.errors import ConfigurationError
+from flux.security import is_loopback
 from flux.server.app import create_app
-from flux.server.guard import is_loopback
 from flux.server.state import Services
 from flux.store import Store
-
-if TYPE_CHECKING:
-    from flux.config import Settings
 
 GRACE = 5.0
 """Seconds that running executions get to finish when the server is asked to stop."""

@@ -81,7 +81,6 @@ class Follower:
     async def batches(self) -> AsyncGenerator[list[EventRecord | Progressed]]:
         """Batches of events and progress; an empty one after a silence."""
         with self.bus.subscribe(self.execution.id) as subscription:
-            self.execution = await self.store.executions.get(self.execution.id)
             await self._refill()
             yield self._take()
             while not (self.done(self.execution) and self.after >= self.execution.last_seq):
@@ -105,13 +104,14 @@ class Follower:
             case Progressed():
                 self._items.append(message)
             case Gap():
-                self.execution = await self.store.executions.get(self.execution.id)
                 await self._refill()
             case _:
                 pass
 
     async def _refill(self) -> None:
+        """Read what is missing, then how the execution stands: never older than its events."""
         self._add(await self.store.executions.history(self.execution.id, after=self.after))
+        self.execution = await self.store.executions.get(self.execution.id)
 
     def _add(self, events: Sequence[EventRecord]) -> None:
         for event in events:

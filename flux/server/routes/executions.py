@@ -9,8 +9,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from flux.dispatch.records import is_finished
 from flux.domain import ExecutionState
 from flux.errors import InvalidInputError
+from flux.security import Permission
 from flux.server import views
-from flux.server.access import Permission, needs
+from flux.server.access import needs
 from flux.server.bodies import reply
 from flux.server.problems import responses
 from flux.server.routes.runs import JSON_BODY, Body, Detailed, shown

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from flux.errors import StoreError
-from flux.server.access import Permission, needs
+from flux.security import Permission
+from flux.server.access import needs
 from flux.server.bodies import reply
 from flux.server.problems import responses
 from flux.server.state import Flux, Services

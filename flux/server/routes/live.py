@@ -6,7 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Response
 
-from flux.server.access import Permission, needs
+from flux.security import Permission
+from flux.server.access import needs
 from flux.server.live import Filter
 from flux.server.problems import responses
 from flux.server.sse import STREAM_DOCS, stream

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
+from flux.security import Permission
 from flux.server import views
-from flux.server.access import Permission, needs
+from flux.server.access import needs
 from flux.server.bodies import reply
 from flux.server.problems import responses
 from flux.server.state import Flux

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from flux.dispatch.bus import Reloaded
-from flux.server.access import Permission, needs
+from flux.security import Permission
+from flux.server.access import needs
 from flux.server.problems import responses
 from flux.server.state import Flux
 from flux.wire.models import ReloadModel

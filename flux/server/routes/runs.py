@@ -8,8 +8,9 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from flux.dispatch.records import is_finished, is_settled
 from flux.domain import Execution, ExecutionState
+from flux.security import Permission
 from flux.server import views
-from flux.server.access import Permission, needs
+from flux.server.access import needs
 from flux.server.bodies import json_body, reply
 from flux.server.problems import responses
 from flux.server.refs import Ref

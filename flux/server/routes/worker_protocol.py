@@ -15,7 +15,8 @@ from flux.dispatch.messages import MEDIA_TYPE, CheckpointAnswer, Session, pack, 
 from flux.dispatch.port import Checkpoint, ProbeResult, Progress, Registration, RunnerDied, ValidationResult
 from flux.domain import LogLine
 from flux.errors import FluxError, InvalidInputError
-from flux.server.access import Permission, check_bootstrap, check_session, new_session
+from flux.security import Permission
+from flux.server.access import check_bootstrap, check_session, new_session
 from flux.server.port import EmbeddedPort
 from flux.server.problems import problem
 from flux.server.sse import KEEPALIVE, raw_frame, stream

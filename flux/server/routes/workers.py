@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from flux.clock import to_datetime
 from flux.errors import WorkerNotFoundError
-from flux.server.access import Permission, needs
+from flux.security import Permission
+from flux.server.access import needs
 from flux.server.problems import responses
 from flux.server.state import Flux, Services
 from flux.store import WorkerRecord

@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from flux.domain import WorkflowVersion
 from flux.errors import InvalidInputError, UsageError
+from flux.security import Permission
 from flux.server import views
-from flux.server.access import Permission, needs
+from flux.server.access import needs
 from flux.server.bodies import loads, reply
 from flux.server.problems import responses
 from flux.server.refs import Ref

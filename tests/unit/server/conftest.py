@@ -25,7 +25,7 @@ from flux.dispatch.port import (
 )
 from flux.domain import Claim, EventRecord, ExecutionEventType, ExecutionState, Manifest, Wait, WaitKind, WorkflowSpec
 from flux.errors import ConflictError
-from flux.server.access import Access
+from flux.security import Tokens
 from flux.server.app import create_app
 from flux.store import Store
 
@@ -75,9 +75,8 @@ class Run:
         await self.write(self.event(E.WORKFLOW_STARTED, value=self.input))
 
     async def task(self, name: str, value=None) -> None:
-        await self.write(
-            self.event(E.TASK_STARTED, f"{name}-1", name), self.event(E.TASK_COMPLETED, f"{name}-1", name, value)
-        )
+        call = f"{name}-1"
+        await self.write(self.event(E.TASK_STARTED, call, name), self.event(E.TASK_COMPLETED, call, name, value))
 
     async def complete(self, value=None) -> None:
         await self.write(self.event(E.WORKFLOW_COMPLETED, value=value), release=True)
@@ -256,9 +255,9 @@ class Stream:
 
 @pytest.fixture
 def settings(tmp_path):
-    return SimpleNamespace(
-        server_host="localhost", workers=SimpleNamespace(retry_attempts=3, retry_delay=1, retry_backoff=2)
-    )
+    from flux.config import Settings
+
+    return Settings(home=str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -270,7 +269,7 @@ async def store(tmp_path):
 
 @pytest.fixture
 async def app(settings, store):
-    made = create_app(settings, store, access=Access("boot", b"key"))
+    made = create_app(settings, store, tokens=Tokens("boot", b"key"))
     async with made.router.lifespan_context(made):
         yield made
 

@@ -72,7 +72,7 @@ async def test_garbage_is_refused(client):
 
 
 async def test_heartbeats_of_unknown_workers_ask_for_a_registration(client, app):
-    token = app.state.access.session("stranger")
+    token = app.state.tokens.issue("stranger")
     headers = {"Authorization": f"Bearer {token}"}
     response = await client.post("/workers/stranger/heartbeat", content=pack([]), headers=headers)
     assert (response.status_code, response.json()["code"]) == (404, "worker_not_found")
