@@ -85,7 +85,7 @@ class JsonLines(logging.Formatter):
         }
         if trace := _traceback(self, record):
             document["traceback"] = trace
-        return json.dumps(document, ensure_ascii=False, default=str)
+        return json.dumps(document, default=str)
 
 
 class _Handler(logging.StreamHandler[TextIO]):
