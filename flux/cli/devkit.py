@@ -81,7 +81,7 @@ class DevKit:
         if self.scope is None:
             return "nothing"
         base = Path.cwd()
-        shown = (path.relative_to(base) if path.is_relative_to(base) else path for path in self.scope.paths)
+        shown = (path.relative_to(base) if base in path.parents else path for path in self.scope.paths)
         return ", ".join(str(path) for path in shown)
 
 

@@ -145,7 +145,8 @@ def _stop_on_signals(agent: Agent, running: asyncio.Task[None]) -> list[asyncio.
 def _log(settings: Settings) -> None:
     level = "DEBUG" if settings.debug else settings.log_level
     logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s  %(levelname)-7s  %(name)s  %(message)s")
-    logging.getLogger("httpx").setLevel("WARNING")
+    for chatty in ("httpx", "uvicorn"):
+        logging.getLogger(chatty).setLevel("WARNING")
 
 
 def _with(workers: int) -> str:

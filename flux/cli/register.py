@@ -38,10 +38,7 @@ async def register_file(client: FluxClient, path: Path) -> list[WorkflowSummary]
 def _collect(path: Path) -> Bundle:
     if not path.is_file():
         raise UsageError(f"There is no file '{path}'.")
-    try:
-        return collect_file(path.resolve())
-    except SyntaxError as error:
-        raise _broken(path, error.lineno or 0, f"SyntaxError: {error.msg}") from error
+    return collect_file(path.resolve())
 
 
 def publication(bundle: Bundle, specs: tuple[WorkflowSpec, ...]) -> Publication:

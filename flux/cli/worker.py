@@ -27,7 +27,7 @@ def list_workers(format: FormatOption = "simple", server_url: ServerUrl = "") ->
             "online" if worker.online else "offline",
             f"{worker.running}/{worker.slots}",
             "embedded" if worker.embedded else "remote",
-            worker.runtime.get("python", ""),
+            worker.runtime.get("python_version", ""),
             age(worker.last_seen),
         )
         for worker in workers

@@ -12,12 +12,11 @@ from flux.catalog.diff import describe_changes
 from flux.catalog.files import collect_file
 from flux.client.api import FluxApi
 from flux.client.errors import member
-from flux.clock import MICROSECOND, Clock, to_datetime
+from flux.clock import Clock, to_datetime
 from flux.domain import Bundle
 from flux.errors import FluxError, RunnerNotAvailableError, ServerUnavailableError
 from flux.wire.models import ModuleUpload, Publication, ReloadModel, WorkflowDetail, WorkflowSummary
 
-_RECENT = 5 * MICROSECOND
 _PATIENCE = 15.0
 _RETRY = 0.2
 
@@ -31,6 +30,7 @@ class Watched:
         serving: what was published from it, by `namespace/name`.
         report: what came of the last check.
         postponed: the server could not be reached; check again when it is back.
+        asked_at: microseconds UTC of the save, or of the request, that leads to the next check; 0 = now.
     """
 
     path: Path
@@ -38,6 +38,7 @@ class Watched:
     serving: dict[str, WorkflowDetail] = field(default_factory=dict)
     report: ReloadModel | None = None
     postponed: bool = False
+    asked_at: int = 0
 
     @property
     def is_broken(self) -> bool:
@@ -80,7 +81,7 @@ class Checker:
 
     async def check(self, watched: Watched) -> None:
         """Publish what the file holds now, or report why that cannot be; never raises for the file's fault."""
-        started = self._saved_at(watched)
+        started, watched.asked_at = watched.asked_at or self._clock.now(), 0
         watched.postponed = False
         try:
             await self._send(self._report(watched, "checking", started))
@@ -208,12 +209,6 @@ class Checker:
         self._on_report(report)
         await self._api.report_reload(report)
 
-    def _saved_at(self, watched: Watched) -> int:
-        """When the file was saved, if that was just now: what people wait for counts from there."""
-        now = self._clock.now()
-        saved = max((_mtime(path) for path in watched.files | {watched.path}), default=0)
-        return saved if 0 <= now - saved < _RECENT else now
-
     def _shown(self, path: Path) -> str:
         return str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
 
@@ -243,10 +238,3 @@ def _known(detail: WorkflowDetail) -> Mapping[str, Any]:
 
 def _left(ref: str, detail: WorkflowDetail, path: Path) -> str:
     return f"{ref} is no longer in {path.name}; v{detail.version} keeps serving"
-
-
-def _mtime(path: Path) -> int:
-    try:
-        return path.stat().st_mtime_ns // 1000
-    except OSError:
-        return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -91,15 +90,10 @@ def holds_workflows(path: Path, has_workflow: Callable[[str], bool]) -> bool:
         source = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    return has_workflow(source) or (all(word in source for word in _SIGNS) and not _parses(source))
-
-
-def _parses(source: str) -> bool:
     try:
-        ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
+        return has_workflow(source)
+    except SyntaxError:
+        return all(sign in source for sign in _SIGNS)
 
 
 def _is_ignored_folder(folder: Path) -> bool:

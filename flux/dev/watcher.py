@@ -11,7 +11,7 @@ from watchfiles import awatch
 
 from flux.catalog.files import has_workflow
 from flux.client.api import FluxApi
-from flux.clock import Clock, SystemClock
+from flux.clock import MICROSECOND, Clock, SystemClock
 from flux.dev.checking import Checker, Watched
 from flux.dev.discovery import Scope, holds_workflows
 from flux.wire.models import ReloadModel
@@ -19,6 +19,7 @@ from flux.wire.models import ReloadModel
 DEBOUNCE_MS = 50
 _STEP_MS = 20
 _AT_ONCE = 4
+_RECENT = 5 * MICROSECOND
 
 
 class Watcher:
@@ -51,7 +52,8 @@ class Watcher:
         on_report: Callable[[ReloadModel], None] = lambda report: None,
     ) -> None:
         self._scope = scope
-        self._checker = Checker(api, base=base or Path.cwd(), clock=clock or SystemClock(), on_report=on_report)
+        self._clock = clock or SystemClock()
+        self._checker = Checker(api, base=base or Path.cwd(), clock=self._clock, on_report=on_report)
         self._files: dict[Path, Watched] = {}
         self._tasks: dict[Path, asyncio.Task[None]] = {}
         self._again: set[Path] = set()
@@ -88,12 +90,14 @@ class Watcher:
     async def changed(self, paths: set[Path]) -> None:
         """Check the files that these saves and deletions touch; returns at once."""
         await self._forget_missing()
+        saved = _saved_at(paths, self._clock.now())
         for path in paths:
             if path not in self._files and self._scope.covers(path) and self._is_entry(path):
                 self._files[path] = Watched(path)
         for watched in list(self._files.values()):
             # A broken file may have waited for any of them: a module it could not find, say.
             if watched.path in paths or watched.files & paths or watched.is_broken:
+                watched.asked_at = watched.asked_at or saved
                 self._schedule(watched)
 
     async def server_is_back(self) -> None:
@@ -165,6 +169,12 @@ async def _bursts(folders: Sequence[Path], stop: asyncio.Event) -> AsyncIterator
     async with contextlib.aclosing(changes):
         async for found in changes:
             yield _resolved(path for _, path in found)
+
+
+def _saved_at(paths: Iterable[Path], now: int) -> int:
+    """When the newest of these files was saved, if that was just now: what people wait for counts from there."""
+    saved = max((path.stat().st_mtime_ns // 1000 for path in paths if path.exists()), default=0)
+    return saved if 0 <= now - saved < _RECENT else now
 
 
 def _resolved(paths: Iterable[str]) -> set[Path]:

@@ -84,7 +84,7 @@ def test_an_input_that_json_cannot_carry_is_not_rerun(server):
 
 
 def test_workers_are_listed_and_shown(server):
-    worker = {"name": "w1", "online": True, "slots": 100, "running": 2, "runtime": {"python": "3.12"}}
+    worker = {"name": "w1", "online": True, "slots": 100, "running": 2, "runtime": {"python_version": "3.12"}}
     server.answers["GET /workers"] = [worker]
     server.answers["GET /workers/w1"] = worker
     assert server.run("worker", "list").stdout.splitlines()[1].split() == ["w1", "online", "2/100", "remote", "3.12"]
