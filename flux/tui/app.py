@@ -82,6 +82,7 @@ class FluxApp(App[None], inherit_bindings=False):
         self._note_timer: Timer | None = None
         self._dirty: set[Topic] = set()
         self._repaint_due = False
+        self._mounted = False
         self.register_theme(DARK)
         self.register_theme(LIGHT)
         self.theme = theme
@@ -91,6 +92,7 @@ class FluxApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Begin to follow the server."""
+        self._mounted = True
         self.run_worker(self.feed.run(), name="feed", exit_on_error=False)
         self.set_interval(_TICK, self._tick)
 
@@ -127,14 +129,14 @@ class FluxApp(App[None], inherit_bindings=False):
     def changed(self, topics: set[Topic]) -> None:
         """Something in the store changed: the area in front is redrawn soon, many changes at once."""
         self._dirty |= topics
-        if not self._repaint_due and self.is_running:
+        if not self._repaint_due and self._mounted:
             self._repaint_due = True
             self.set_timer(_REPAINT, self._repaint)
 
     def _repaint(self) -> None:
         self._repaint_due = False
-        topics, self._dirty = self._dirty, set()
         if self.screen_stack and isinstance(self.screen_stack[0], AreaScreen):
+            topics, self._dirty = self._dirty, set()
             self.area.changed(topics)
 
     def _tick(self) -> None:

@@ -118,6 +118,7 @@ class Handoff:
         left = asyncio.Event()
         with _keys(left.set):
             at = max(store.stream.end - _BACKFILL, store.stream.start)
+            print("── live from here; s, q or Enter goes back to the dashboard ──", file=out, flush=True)
             while not left.is_set():
                 for message in store.stream.since(at):
                     for row in format_live(message):
@@ -218,7 +219,7 @@ class _keys:
 
         self._descriptor = sys.__stdin__.fileno()
         self._saved = termios.tcgetattr(self._descriptor)
-        tty.setcbreak(self._descriptor)
+        tty.setcbreak(self._descriptor, termios.TCSANOW)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def _read(self) -> None:

@@ -162,7 +162,19 @@ class FakeApi:
         self.events.setdefault(summary.execution_id, [])
         return summary
 
-    def event(self, execution_id: str, kind: E, name: str, moment: datetime, value: Any = None, source: str = "", parent: str = "", live: bool = False, state: S | None = None, current: str | None = None) -> EventModel:  # fmt: skip
+    def event(
+        self,
+        execution_id: str,
+        kind: E,
+        name: str,
+        moment: datetime,
+        value: Any = None,
+        source: str = "",
+        parent: str = "",
+        live: bool = False,
+        state: S | None = None,
+        current: str | None = None,
+    ) -> EventModel:
         history = self.events[execution_id]
         event = EventModel(
             type=kind,
@@ -189,8 +201,26 @@ class FakeApi:
             self.emit(kind="event", execution=self.executions[execution_id], event=event)
         return event
 
-    def log(self, text: str, *, level: str = "INFO", source: str = "stdout", execution_id: str = "", task: str = "", moment: datetime = NOW, live: bool = True) -> None:  # fmt: skip
-        line = LogModel(id=len(self.lines) + 1, time=moment, level=level, source=source, text=text, execution_id=execution_id, task=task)  # fmt: skip
+    def log(
+        self,
+        text: str,
+        *,
+        level: str = "INFO",
+        source: str = "stdout",
+        execution_id: str = "",
+        task: str = "",
+        moment: datetime = NOW,
+        live: bool = True,
+    ) -> None:
+        line = LogModel(
+            id=len(self.lines) + 1,
+            time=moment,
+            level=level,
+            source=source,
+            text=text,
+            execution_id=execution_id,
+            task=task,
+        )
         self.lines.append(line)
         if live:
             self.emit(kind="log", log=line)
@@ -365,7 +395,16 @@ def populate(api: FakeApi) -> FakeApi:
 
 
 def _running(api: FakeApi) -> None:
-    run = api.execution("default/etl", S.RUNNING, execution_id="9c2e" + "0" * 28, version=9, created_at=at(-4.1), current_task="load_batch", worker="local-1", input={"day": "2026-02-28"})  # fmt: skip
+    run = api.execution(
+        "default/etl",
+        S.RUNNING,
+        execution_id="9c2e" + "0" * 28,
+        version=9,
+        created_at=at(-4.1),
+        current_task="load_batch",
+        worker="local-1",
+        input={"day": "2026-02-28"},
+    )
     history = (
         (E.WORKFLOW_SCHEDULED, "etl", -4.1, ""),
         (E.WORKFLOW_CLAIMED, "local-1", -4.0, ""),
@@ -382,7 +421,15 @@ def _running(api: FakeApi) -> None:
 
 def _paused(api: FakeApi) -> None:
     shown = {"order": 7, "amount": 118.0, "customer": "Ada"}
-    run = api.execution("shop/order", S.PAUSED, execution_id="7f3a" + "0" * 28, created_at=at(-130), current_task="approval", input={"order": 7, "customer": "Ada"}, output=shown)  # fmt: skip
+    run = api.execution(
+        "shop/order",
+        S.PAUSED,
+        execution_id="7f3a" + "0" * 28,
+        created_at=at(-130),
+        current_task="approval",
+        input={"order": 7, "customer": "Ada"},
+        output=shown,
+    )
     history: tuple[tuple[E, str, float, str, str, Any], ...] = (
         (E.WORKFLOW_SCHEDULED, "order", -130, "", "", None),
         (E.WORKFLOW_CLAIMED, "local-1", -129.6, "", "", None),
@@ -412,7 +459,7 @@ def _paused(api: FakeApi) -> None:
             since=at(-121.8),
             output=shown,
             input_schema=APPROVAL,
-        ),  # fmt: skip
+        ),
         PendingWaitModel(
             execution_id="4bd9" + "0" * 28,
             namespace="ml",
@@ -422,7 +469,7 @@ def _paused(api: FakeApi) -> None:
             kind=WaitKind.TIMER,
             since=at(-400),
             wakes_at=at(3200),
-        ),  # fmt: skip
+        ),
     ]
 
 
@@ -432,13 +479,52 @@ def _ended(api: FakeApi) -> None:
         "           ^^^^^^^^^^^^^^^^^^\nValueError: invalid literal for int() with base 10: 'n/a'\n"
     )
     failure = {"type": "ValueError", "message": "invalid literal for int() with base 10: 'n/a'", "traceback": trace}
-    failed = api.execution("default/etl", S.FAILED, execution_id="51aa" + "0" * 28, version=8, created_at=at(-300), finished_at=at(-288), current_task="parse", input={"day": "2026-02-27"}, output=failure)  # fmt: skip
+    failed = api.execution(
+        "default/etl",
+        S.FAILED,
+        execution_id="51aa" + "0" * 28,
+        version=8,
+        created_at=at(-300),
+        finished_at=at(-288),
+        current_task="parse",
+        input={"day": "2026-02-27"},
+        output=failure,
+    )
     api.event(failed.execution_id, E.WORKFLOW_STARTED, "etl", at(-300))
     api.event(failed.execution_id, E.TASK_STARTED, "parse", at(-299), source="p1")
     api.event(failed.execution_id, E.TASK_FAILED, "parse", at(-288), failure, source="p1")
     api.event(failed.execution_id, E.WORKFLOW_FAILED, "etl", at(-288), failure)
-    api.execution("shop/order", S.COMPLETED, execution_id="4be0" + "0" * 28, created_at=at(-360), finished_at=at(-356.7), input={"order": 6}, output={"ok": True})  # fmt: skip
-    api.execution("ml/train", S.RUNNING, execution_id="4bd9" + "0" * 28, created_at=at(-420), current_task="sleep", input={"epochs": 3})  # fmt: skip
-    api.execution("shop/order", S.CANCELLED, execution_id="4bc1" + "0" * 28, created_at=at(-540), finished_at=at(-539.6), input={"order": 5})  # fmt: skip
+    api.execution(
+        "shop/order",
+        S.COMPLETED,
+        execution_id="4be0" + "0" * 28,
+        created_at=at(-360),
+        finished_at=at(-356.7),
+        input={"order": 6},
+        output={"ok": True},
+    )
+    api.execution(
+        "ml/train",
+        S.RUNNING,
+        execution_id="4bd9" + "0" * 28,
+        created_at=at(-420),
+        current_task="sleep",
+        input={"epochs": 3},
+    )
+    api.execution(
+        "shop/order",
+        S.CANCELLED,
+        execution_id="4bc1" + "0" * 28,
+        created_at=at(-540),
+        finished_at=at(-539.6),
+        input={"order": 5},
+    )
     for number in range(6):
-        api.execution("default/etl", S.COMPLETED, execution_id=f"4ab{number}" + "0" * 28, version=8, created_at=at(-700 - 90 * number), finished_at=at(-690 - 90 * number + number))  # fmt: skip
+        api.execution(
+            "default/etl",
+            S.COMPLETED,
+            execution_id=f"4ab{number}" + "0" * 28,
+            version=8,
+            created_at=at(-700 - 90 * number),
+            finished_at=at(-690 - 90 * number + number),
+        )

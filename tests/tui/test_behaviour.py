@@ -373,15 +373,39 @@ HOSTILE = [
 @pytest.mark.parametrize("text", HOSTILE)
 async def test_hostile_text_is_only_text(start, text):
     api = FakeApi()
-    schema = {"type": "object", "title": text, "properties": {text: {"type": "string", "description": text, "default": text}, "e": {"enum": [text], "description": text}}, "required": ["e"]}  # fmt: skip
+    schema = {
+        "type": "object",
+        "title": text,
+        "properties": {
+            text: {"type": "string", "description": text, "default": text},
+            "e": {"enum": [text], "description": text},
+        },
+        "required": ["e"],
+    }
     async with start(api, size=WIDE, controls=FakeControls()) as ui:
-        run = api.execution("shop/order", S.FAILED, created_at=at(0), current_task=text, worker=text, input={text: text}, output={"type": text, "message": text, "traceback": text})  # fmt: skip
+        run = api.execution(
+            "shop/order",
+            S.FAILED,
+            created_at=at(0),
+            current_task=text,
+            worker=text,
+            input={text: text},
+            output={"type": text, "message": text, "traceback": text},
+        )
         api.event(run.execution_id, E.TASK_FAILED, text, at(0), {"message": text}, source=text, live=True)
         api.log(text, source=text, task=text, execution_id=run.execution_id)
         api.reload(path=text, status="broken", error=text, traceback=text, serving=text)
         await ui.until(lambda: len(ui.app.store.logs) >= 1 and ui.app.store.broken())
         await ui.settled()
-        for keys in (["enter"], ["right_square_bracket"] * 3, ["y", "escape"], ["exclamation_mark", "escape"], ["question_mark", "escape"], ["colon", "x", "escape"], ["4", "k", "enter", "escape"]):  # fmt: skip
+        for keys in (
+            ["enter"],
+            ["right_square_bracket"] * 3,
+            ["y", "escape"],
+            ["exclamation_mark", "escape"],
+            ["question_mark", "escape"],
+            ["colon", "x", "escape"],
+            ["4", "k", "enter", "escape"],
+        ):
             await ui.press(*keys)
         ui.app.notify(text)
         from flux.tui.dialogs.choice import ChoiceDialog

@@ -24,8 +24,8 @@ from flux.wire.models import EventModel, ExecutionSummary, LogModel, PendingWait
 EXECUTION_COLUMNS = (
     Column("state", "STATE", 12),
     Column("id", "ID", 8),
-    Column("workflow", "WORKFLOW", 14, flex=3),
-    Column("task", "TASK", 10, flex=2),
+    Column("workflow", "WORKFLOW", 10, flex=3),
+    Column("task", "TASK", 8, flex=2),
     Column("worker", "WORKER", 8, flex=1, from_width=96),
     Column("age", "AGE", 4, right=True),
     Column("took", "TOOK", 6, right=True),
@@ -34,7 +34,7 @@ EXECUTION_COLUMNS = (
 WAIT_COLUMNS = (
     Column("kind", "KIND", 10),
     Column("id", "ID", 8),
-    Column("workflow", "WORKFLOW", 14, flex=2),
+    Column("workflow", "WORKFLOW", 10, flex=2),
     Column("name", "WAITS FOR", 10, flex=2),
     Column("age", "SINCE", 5, right=True),
     Column("wakes", "WAKES", 7, right=True),
