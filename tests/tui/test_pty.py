@@ -104,6 +104,7 @@ def test_signals_give_the_terminal_back(terminal, number):
     assert terminal.echoes
 
 
+@pytest.mark.parametrize("terminal", [(), ("takeover",)], indirect=True, ids=["plain", "takeover"])
 def test_stream_mode_prints_plain_lines_and_comes_back(terminal):
     terminal.shows("shop/order v4")
     os.write(terminal.master, b"s")

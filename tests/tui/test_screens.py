@@ -3,6 +3,7 @@
 import pytest
 
 from flux.tui.controls import ServerStatus
+from flux.tui.model.store import Connection, Topic
 from flux.tui.model.text import Span
 from flux.wire.models import ReloadModel
 from tests.tui.conftest import NARROW, WIDE
@@ -86,11 +87,10 @@ async def test_empty(start, screen, size):
 @SIZES
 async def test_disconnected(start, screen, size):
     async with start(size=size) as ui:
-        ui.api.break_connections()
-        await ui.until(lambda: not ui.app.store.connection.connected)
-        ui.app.store.connection = type(ui.app.store.connection)(ever=True, attempts=3)
-        ui.app.feed.later = lambda *_: None
-        ui.app.area.changed({"connection"})
+        next(worker for worker in ui.app.workers if worker.name == "feed").cancel()
+        await ui.settled()
+        ui.app.store.connection = Connection(ever=True, attempts=3, error="refused")
+        ui.app.changed({Topic.CONNECTION})
         await ui.until("reconnecting to")
         screen(ui.app, "screen", look=size == NARROW)
 
