@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from flux.errors import StoreError
 from flux.store.driver import Row, Synchronous, Transaction
@@ -15,17 +17,23 @@ from flux.store.statements import Statement, Values, load
 if TYPE_CHECKING:
     import aiosqlite
 
+MEMORY = ":memory:"
 BUSY_TIMEOUT_MS = 15_000
-WAL_LIMIT = 64 * 2**20
-"""Bytes of the write-ahead log beyond which readers are waited for, so that it starts over."""
+WAL_LIMIT = 32 * 2**20
+"""Bytes of the write-ahead log beyond which a checkpoint waits for readers, so that it starts over."""
 
 PAGE_SIZE = 2048
 """Bytes. A commit writes whole pages, and an event is small; of new files only."""
 
-_CHECKPOINT_PAGES = 8_000
+CHECKPOINT_PAGES: dict[Synchronous, int] = {"full": 1_000, "normal": 4_000}
+"""Pages of write-ahead log at which a commit folds it into the file. Syncing a log that starts over, in blocks it
+has used before, is faster than syncing one that grows; without syncing, fewer checkpoints are."""
+
 _CHECK_WAL_EVERY = 1_000
 _CACHED_STATEMENTS = 256
 _CACHE_KIB = 8_000
+
+log = logging.getLogger("flux.store")
 
 
 class SQLiteDriver:
@@ -66,13 +74,14 @@ class SQLiteDriver:
         except sqlite3.Error as error:
             raise explain(error, self.path) from error
         self._commits += 1
-        if self._commits % _CHECK_WAL_EVERY == 0:
+        if self._commits % _CHECK_WAL_EVERY == 0 and self.path != MEMORY:
             self._bound_wal()
 
     async def rollback(self, transaction: Transaction) -> None:
         """Undo it, unless SQLite has done so by itself."""
-        if self._connection.in_transaction:
-            self._connection.execute("rollback")
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("rollback")
 
     async def fetch(self, statement: Statement, values: Values) -> list[Row]:
         """Run a statement and return its rows."""
@@ -101,13 +110,13 @@ class SQLiteDriver:
 
     async def read(self, statement: Statement, values: Values) -> list[Row]:
         """Read a long list in the reader's thread."""
-        if self.path == ":memory:":
+        if self.path == MEMORY:
             return await self.fetch(statement, values)
         try:
             reader = self._reader or await self._open_reader()
-            return [tuple(row) for row in await reader.execute_fetchall(statement.sql, statement.bind(values))]
-        except sqlite3.Error as error:
-            raise explain(error, self.path) from error
+            return cast(list[Row], await reader.execute_fetchall(statement.sql, statement.bind(values)))
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._explained(error) from error
 
     async def close(self) -> None:
         """Close both connections; the last one folds the write-ahead log into the file."""
@@ -129,14 +138,14 @@ class SQLiteDriver:
         return self._reader
 
     def _bound_wal(self) -> None:
-        wal = Path(f"{self.path}-wal")
-        if self.path == ":memory:" or not wal.exists() or wal.stat().st_size <= WAL_LIMIT:
-            return
-        self._connection.execute("pragma busy_timeout = 250")
+        """Wait for readers a little if they have kept the log from starting over for long; never raises."""
         try:
-            self._connection.execute("pragma wal_checkpoint(restart)").fetchall()
-        except sqlite3.OperationalError:
-            pass  # a long reader: the next time will do
+            ((_, frames, _),) = self._connection.execute("pragma wal_checkpoint(passive)").fetchall()
+            if frames * PAGE_SIZE > WAL_LIMIT:
+                self._connection.execute("pragma busy_timeout = 250")
+                self._connection.execute("pragma wal_checkpoint(restart)").fetchall()
+        except sqlite3.Error as error:
+            log.warning("%s keeps a long write-ahead log: %s", self.path, error)
         finally:
             self._connection.execute(f"pragma busy_timeout = {BUSY_TIMEOUT_MS}")
 
@@ -146,7 +155,7 @@ class SQLiteDriver:
 
 def connect(path: str, synchronous: Synchronous) -> sqlite3.Connection:
     """A connection for writing, its file and folders created, in WAL mode."""
-    if path != ":memory:":
+    if path != MEMORY:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(
         path, isolation_level=None, cached_statements=_CACHED_STATEMENTS, check_same_thread=False
@@ -156,7 +165,7 @@ def connect(path: str, synchronous: Synchronous) -> sqlite3.Connection:
         connection.execute(f"pragma page_size = {PAGE_SIZE}")
         _use_wal(connection)
         for pragma in (
-            f"wal_autocheckpoint = {_CHECKPOINT_PAGES}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES[synchronous]}",
             f"synchronous = {synchronous}",
             f"fullfsync = {int(synchronous == 'full')}",  # macOS: fsync alone does not reach the disk
             "foreign_keys = on",

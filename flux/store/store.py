@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from flux.clock import Clock, SystemClock
-from flux.errors import ConfigurationError
+from flux.errors import ConfigurationError, DatabaseConnectionError, StoreError
 from flux.store.catalog import Catalog
 from flux.store.committer import Committer
 from flux.store.driver import Driver, Synchronous
@@ -16,11 +16,10 @@ from flux.store.ledger import Ledger
 from flux.store.locking import ServerLock
 from flux.store.logs import Logs
 from flux.store.migrate import migrate
-from flux.store.sqlite import SQLiteDriver
+from flux.store.sqlite import MEMORY, SQLiteDriver
 from flux.store.waits import Waits
 from flux.store.workers import Workers
 
-MEMORY = ":memory:"
 _SQLITE = "sqlite:///"
 
 
@@ -78,11 +77,13 @@ class Store:
         try:
             driver = SQLiteDriver(path, synchronous)
             await migrate(driver, clock)
-        except BaseException:
+        except BaseException as error:
             if driver is not None:
                 await driver.close()
             if lock is not None:
                 lock.release()
+            if isinstance(error, StoreError) and not isinstance(error, DatabaseConnectionError):
+                raise DatabaseConnectionError(error.message, hint=error.hint) from error
             raise
         return cls(driver, clock, lock)
 

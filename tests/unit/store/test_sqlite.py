@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 
@@ -71,17 +70,20 @@ async def test_an_inserted_row_tells_its_key(driver):
     assert driver.changes == before + 2
 
 
+async def write(driver: SQLiteDriver, text: str) -> None:
+    transaction = await driver.begin()
+    await transaction.execute(statement("insert into t values (:x)"), {"x": text})
+    await driver.commit(transaction)
+
+
 async def test_the_write_ahead_log_stays_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "WAL_LIMIT", 100_000)
     monkeypatch.setattr(module, "_CHECK_WAL_EVERY", 1)
-    monkeypatch.setattr(module, "_CHECKPOINT_PAGES", 1_000_000)
-    path = tmp_path / "flux.db"
-    driver = SQLiteDriver(str(path), "normal")
+    monkeypatch.setattr(module, "CHECKPOINT_PAGES", {"normal": 1_000_000})
+    driver = SQLiteDriver(str(tmp_path / "flux.db"), "normal")
     await driver.execute(statement("create table t (x)"), {})
     for _ in range(200):
-        transaction = await driver.begin()
-        await transaction.execute(statement("insert into t values (:x)"), {"x": "x" * 5_000})
-        await driver.commit(transaction)
+        await write(driver, "x" * 5_000)
     assert (tmp_path / "flux.db-wal").stat().st_size < 300_000
     await driver.close()
 
@@ -95,11 +97,10 @@ async def test_a_long_reader_does_not_stop_writers(tmp_path, monkeypatch):
     with closing(sqlite3.connect(path, isolation_level=None)) as reader:
         reader.execute("begin")
         reader.execute("select * from t").fetchall()
-        for n in range(3):
-            transaction = await driver.begin()
-            await transaction.execute(statement("insert into t values (:x)"), {"x": n})
-            await driver.commit(transaction)
+        for text in "abc":
+            await write(driver, text)
     assert await driver.get(statement("select count(*) from t"), {}) == [(3,)]
+    assert await pragma(driver, "busy_timeout") == module.BUSY_TIMEOUT_MS
     await driver.close()
 
 
@@ -132,16 +133,6 @@ def test_a_path_that_cannot_be_made(tmp_path):
         with pytest.raises(DatabaseConnectionError, match=str(tmp_path)) as caught:
             SQLiteDriver(str(path))
         assert caught.value.hint
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_write_permission(tmp_path):
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(DatabaseConnectionError, match="writable"):
-            SQLiteDriver(str(tmp_path / "flux.db"))
-    finally:
-        tmp_path.chmod(0o700)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +78,39 @@ async def test_memory_needs_no_lock():
     one, two = [await Store.open("sqlite:///:memory:", exclusive=True) for _ in range(2)]
     await one.close()
     await two.close()
+
+
+OPEN_AS_NOBODY = """
+import asyncio, os, sys
+from flux.errors import DatabaseConnectionError
+from flux.store import Store
+if os.geteuid() == 0:  # root may write everywhere
+    os.setuid(65534)
+try:
+    asyncio.run(Store.open(f"sqlite:///{sys.argv[1]}", exclusive=sys.argv[2] == "exclusive"))
+except DatabaseConnectionError as error:
+    print(error, error.hint)
+"""
+
+
+async def create(url: str) -> None:
+    await (await Store.open(url)).close()
+
+
+@pytest.mark.parametrize("exclusive", ["exclusive", "shared"])
+@pytest.mark.parametrize("case", ["folder", "file"])
+def test_what_cannot_be_written_is_named(case, exclusive):
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if case == "file":
+            asyncio.run(create(f"sqlite:///{folder}/flux.db"))
+            (folder / "flux.db").chmod(0o444)
+        folder.chmod(0o555)
+        code = [sys.executable, "-c", OPEN_AS_NOBODY, f"{folder}/flux.db", exclusive]
+        said = subprocess.check_output(code, text=True)
+        folder.chmod(0o755)
+    assert f"{folder}/flux.db" in said
+    assert "writable" in said
 
 
 def test_opening_needs_nothing_heavy():
