@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -121,15 +122,19 @@ class Executions:
             raise ExecutionContextNotFoundError(execution_id, f"Execution '{execution_id}' is not one of '{ref}'.")
         return execution
 
-    async def settled(self, execution: Execution, done: Callable[[Execution], bool] = is_settled) -> Execution:
-        """The execution once it is finished or paused (or `done` says so).
+    def settled(
+        self, execution: Execution, done: Callable[[Execution], bool] = is_settled
+    ) -> asyncio.Future[Execution]:
+        """The execution once it is finished or paused (or `done` says so); cancel it to stop waiting.
 
-        `execution` must be as just returned by a command of this class, with no `await` in between.
-        Raises `ServerUnavailableError` when the server goes away first.
+        `execution` must be as just returned by a command of this class, with no `await` in between. The
+        future fails with `ServerUnavailableError` when the server goes away first.
         """
-        if done(execution):
-            return execution
-        return await self._bus.until(execution.id, done)
+        if not done(execution):
+            return self._bus.until(execution.id, done)
+        future: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
+        future.set_result(execution)
+        return future
 
     async def wait_until_settled(self, execution_id: str, done: Callable[[Execution], bool] = is_settled) -> Execution:
         """As `settled`, for an execution of which nothing is known yet."""

@@ -23,7 +23,17 @@ from flux.server.state import build
 from flux.server.version import VERSION
 from flux.store import Store
 
-_ROUTERS = (health.router, workflows.router, executions.router, live.router, waits.router, logs.router, reloads.router)
+_ROUTERS = (
+    runs.router,  # first: the hot ones
+    executions.router,
+    workflows.router,
+    workers.router,
+    live.router,
+    waits.router,
+    logs.router,
+    reloads.router,
+    health.router,
+)
 
 
 def create_app(
@@ -67,7 +77,7 @@ def create_app(
     app.state.tokens = tokens or Tokens(settings.bootstrap_token(), settings.signing_key())
     problems.install(app)
     app.router.routes.extend(worker_protocol.routes)
-    for router in (*_ROUTERS, runs.router, workers.router, *routers):
+    for router in (*_ROUTERS, *routers):
         _declare_permissions(router)
         app.include_router(router)
     return app

@@ -27,7 +27,7 @@ class RefConvertor(Convertor[str]):
 register_url_convertor("ref", RefConvertor())
 
 
-def workflow_ref(ref: Annotated[str, Path(description="`name` or `namespace/name`")]) -> WorkflowRef:
+async def workflow_ref(ref: Annotated[str, Path(description="`name` or `namespace/name`")]) -> WorkflowRef:
     """Dependency: the workflow that the path names."""
     return WorkflowRef.parse(ref)
 

@@ -101,7 +101,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
     )
 
 
-def services(request: Request) -> Services:
+async def services(request: Request) -> Services:
     """Dependency: the parts of the server that answers this request."""
     found: Services = request.app.state.services
     return found

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from starlette.requests import Request
 
@@ -12,22 +11,32 @@ from flux.errors import ServerUnavailableError
 
 T = TypeVar("T")
 
+_SHORT = 0.5
+"""Seconds in which most waits are over; only after them it is worth to look whether the client is there."""
 
-async def patiently(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`; stops waiting (and nothing else) when the client disconnects.
 
-    What the work waits for goes on: a client that goes away cancels no execution.
+async def patiently(request: Request, waiting: asyncio.Future[T]) -> T:
+    """The result of `waiting`; stops waiting, and nothing else, when the client disconnects.
+
+    What is waited for goes on: a client that goes away cancels no execution.
     """
-    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.wait((waiting,), timeout=_SHORT)
+        if not waiting.done():
+            await _or_gone(request, waiting)
+        return waiting.result()
+    finally:
+        waiting.cancel()
+
+
+async def _or_gone(request: Request, waiting: asyncio.Future[T]) -> None:
     gone = asyncio.ensure_future(_disconnected(request))
     try:
-        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise ServerUnavailableError("The client went away.")
-        return task.result()
+        await asyncio.wait((waiting, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
-        task.cancel()
         gone.cancel()
+    if not waiting.done():
+        raise ServerUnavailableError("The client went away.")
 
 
 async def _disconnected(request: Request) -> None:
