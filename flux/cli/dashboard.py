@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from flux.cli.render import talk
+from flux.cli.signals import on_signals
 from flux.client.client import FluxClient
 from flux.dev.session import DevSession
 from flux.dev.terminal import TerminalTakeover
@@ -98,7 +99,8 @@ async def _dev(kit: DevKit) -> int:
         output.show_on(app)
         with TerminalTakeover() as terminal:
             code = await run_dashboard_async(app, stray=terminal.reader)
-        talk("stopping …")
+        on_signals(session.supervisor.kill)
+        talk("stopping … (Ctrl+C to stop at once)")
         return code
     finally:
         await session.stop()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,6 +54,7 @@ def dev(
 
 async def _plain(kit: DevKit) -> int:
     """Lines until a signal comes or the server is given up; the exit code."""
+    from flux.cli.signals import on_signals
     from flux.dev import plain
 
     asked = asyncio.Event()
@@ -71,7 +70,13 @@ async def _plain(kit: DevKit) -> int:
         on_report=put_report,
         on_status=lambda status: put(plain.status_line(status)),
     )
-    _on_signals(asked, session.supervisor.kill)
+
+    def stop() -> None:
+        if asked.is_set():
+            session.supervisor.kill()  # asked twice: what runs goes on after the next start
+        asked.set()
+
+    on_signals(stop)
     talk(f"flux dev on {kit.url}, watching {kit.watched()}. Ctrl+C stops.")
     following = asyncio.create_task(plain.follow(api, put))
     try:
@@ -81,23 +86,10 @@ async def _plain(kit: DevKit) -> int:
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
         if asked.is_set():
-            talk("stopping …")
+            talk("stopping … (once more to stop at once)")
         await session.stop()
         await api.close()
     if asked.is_set():
         return 0
     talk(f"Error: the server was given up: {session.supervisor.status.reason}.", style="red")
     return 1
-
-
-def _on_signals(asked: asyncio.Event, kill: Callable[[], None]) -> None:
-    """The first signal stops cleanly; another one does not wait."""
-
-    def handle() -> None:
-        if asked.is_set():
-            kill()
-        asked.set()
-
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, handle)

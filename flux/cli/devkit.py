@@ -16,6 +16,7 @@ from flux.dev.session import DevSession
 from flux.dev.supervisor import ChildStatus, Supervisor, bind, server_command
 from flux.dev.watcher import Watcher
 from flux.errors import ConfigurationError
+from flux.store.locking import ServerLock
 from flux.wire.models import ReloadModel
 
 
@@ -40,11 +41,12 @@ class DevKit:
         """Check everything that can be wrong from the start.
 
         Raises `UsageError` for a missing path, `ConfigurationError` for a home that cannot be written and
-        for a port that is taken.
+        for a port that is taken, `DatabaseConnectionError` for a database that another server has.
         """
         settings = load_settings({})
         scope = Scope.of(paths or [Path(path) for path in settings.dev.paths], settings.dev.ignore) if watch else None
         check_home(Path(settings.home))
+        check_database(settings.database_url)
         wanted = settings.server_host if host is None else host
         sock = bind(wanted, settings.server_port if port is None else port)
         address = sock.getsockname()
@@ -97,3 +99,10 @@ def check_home(path: Path) -> None:
             f"The home '{path}' cannot be written: {error.strerror or error}.",
             hint="Set FLUX_HOME to a folder that can, or start from another folder.",
         ) from error
+
+
+def check_database(url: str) -> None:
+    """Raise `DatabaseConnectionError` when another server has this SQLite file; it would refuse ours too."""
+    path = url.removeprefix("sqlite:///")
+    if path != url and Path(f"{path}.lock").exists():
+        ServerLock(path).release()

@@ -22,7 +22,7 @@ def started(execution: ExecutionSummary, format: Format) -> None:
         return put_json(execution)
     put(execution.execution_id)
     talk(f"{execution.namespace}/{execution.workflow} is {execution.state}.")
-    talk(f"  Follow it:     flux execution events {execution.execution_id} --follow")
+    talk(f"  Follow it:      flux execution events {execution.execution_id} --follow")
     return talk(f"  See the result: flux execution show {execution.execution_id}")
 
 

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import os
 import platform
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 from flux.cli.render import talk
 from flux.cli.session import url_of
+from flux.cli.signals import on_signals
 from flux.config import Settings, load_settings
 from flux.config.home import KEY_FILE, TOKEN_FILE
 from flux.dispatch.port import WorkerPort
@@ -136,9 +136,7 @@ def _stop_on_signals(agent: Agent, running: asyncio.Task[None]) -> list[asyncio.
             running.cancel()
         stopping.append(asyncio.ensure_future(agent.stop(GRACE)))
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked)
+    on_signals(asked)
     return stopping
 
 

@@ -155,9 +155,8 @@ class Supervisor:
             self._asked.clear()
             if not asked and not await self._may_restart(code):
                 return
-            self._set(restarts=self.status.restarts + 1)
             try:
-                await self._spawn("restarting")
+                await self._spawn("restarting", restarts=self.status.restarts + 1)
             except OSError as error:
                 self._set(state="stopped", pid=None, reason=f"it cannot be started: {error}")
                 return
@@ -190,7 +189,7 @@ class Supervisor:
         await asyncio.gather(sleeping, asked, return_exceptions=True)
         self._asked.clear()
 
-    async def _spawn(self, state: State) -> None:
+    async def _spawn(self, state: State, restarts: int = 0) -> None:
         self._close_pipe()
         reading, self._pipe = os.pipe()
         fd = self.sock.fileno()
@@ -209,7 +208,7 @@ class Supervisor:
             os.close(reading)
         assert self._process.stdout is not None
         self._reading = asyncio.create_task(self._read(self._process.stdout), name="flux-dev-output")
-        self._set(state=state, pid=self._process.pid)
+        self._set(state=state, pid=self._process.pid, restarts=restarts)
         if not self._wanted:
             await self._terminate()  # `stop` came while it started
 

@@ -1,13 +1,18 @@
 """`flux dev --plain` as a real process: serve, run, reload, survive, stop."""
 
+import fcntl
 import json
 import os
+import pty
 import queue
 import re
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 import time
 
@@ -97,14 +102,6 @@ def dev(folder):
         dev.end()
 
 
-def is_alive(pid):
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_the_whole_loop(dev, folder):
     pid = int(dev.until(r"starting \(pid (\d+)\)").group(1))
     dev.until(r"reload .*flows\.py.*default/hello v1")
@@ -138,7 +135,67 @@ def test_the_whole_loop(dev, folder):
     assert json.loads(dev.run("execution", "show", other["execution_id"], "--format", "json"))["state"] == "CANCELLED"
 
     assert dev.end() == 0
-    assert not is_alive(again)
+    assert ended(again, 0)
+
+
+def ended(pid, timeout=TIMEOUT):
+    """Wait for the end of a process that is not our child."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([descriptor], [], [], timeout)[0])
+    finally:
+        os.close(descriptor)
+
+
+def test_the_server_ends_with_its_parent_whatever_happened_to_that(dev):
+    pid = int(dev.until(r"running \(pid (\d+)\)").group(1))
+    dev.process.kill()
+    assert ended(pid)
+
+
+def test_a_database_that_another_server_has_is_said_before_anything_starts(dev, folder, monkeypatch):
+    dev.until(r"running \(pid")
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(app, ["dev", "--plain", "--port", "0"])
+    assert result.exit_code == 1
+    assert "is served by another Flux server" in result.stderr
+
+
+def test_the_dashboard_opens_and_leaves_the_terminal_as_it_was(folder):
+    environ = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("FLUX_")}
+    command = [sys.executable, "-m", "flux.cli.main", "dev", "--port", "0"]
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    before = termios.tcgetattr(follower)
+    process = subprocess.Popen(
+        command, cwd=folder, env={**environ, "TERM": "xterm-256color"}, stdin=follower, stdout=follower, stderr=follower
+    )
+    try:
+        painted = read_until(leader, b"flows.py")
+        assert b"\x1b[?1049h" in painted
+        process.send_signal(signal.SIGTERM)
+        left = read_until(leader, b"stopping")
+        assert b"\x1b[?1049l" in left
+        assert process.wait(TIMEOUT) == 0
+        assert termios.tcgetattr(follower)[:4] == before[:4]
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(leader)
+        os.close(follower)
+
+
+def read_until(descriptor, mark):
+    deadline, data = time.monotonic() + TIMEOUT, b""
+    while mark not in data:
+        ready, _, _ = select.select([descriptor], [], [], max(0.01, deadline - time.monotonic()))
+        assert ready, f"{mark!r} never came: {data[-2000:]!r}"
+        data += os.read(descriptor, 65536)
+    return data
 
 
 def test_a_taken_port_is_said_before_anything_starts(folder, monkeypatch):
