@@ -291,14 +291,15 @@ class RunnerProcess:
     async def _pump(self, stream: asyncio.StreamReader, source: str, level: str) -> None:
         limits = self._limits.output
         meter, buffer, read = Meter(limits, time.monotonic()), LineBuffer(limits.line), 0
-        while data := await stream.read(_CHUNK):
-            read += len(data)
+        while (data := await _read(stream, 1.0 if meter.dropped else None)) != b"":
             now = time.monotonic()
-            lines: list[str] = []
             if meter.dropped and meter.is_open(now):
-                lines.append(dropped_text(meter.settle()))
-            lines += buffer.feed(data.decode("utf-8", "replace"), lambda count: meter.take(count, time.monotonic()))
-            self._tell(lines, source, level)
+                self._tell([dropped_text(meter.settle())], source, level)
+            if data is None:
+                continue
+            text = data.decode("utf-8", "replace")
+            self._tell(buffer.feed(text, lambda count: meter.take(count, time.monotonic())), source, level)
+            read += len(data)
             if read >= _FLOOD:
                 read = 0
                 await asyncio.sleep(limits.interval)
@@ -311,6 +312,15 @@ class RunnerProcess:
         execution_id = next(iter(self.executions)) if len(self.executions) == 1 else ""
         moment = self._clock.now()
         self._owner.on_output(tuple(LogLine(moment, level, source, line, execution_id) for line in lines))
+
+
+async def _read(stream: asyncio.StreamReader, timeout: float | None) -> bytes | None:
+    """What has arrived; b"" at the end, None when nothing came in time."""
+    try:
+        async with asyncio.timeout(timeout):
+            return await stream.read(_CHUNK)
+    except TimeoutError:
+        return None
 
 
 async def _start(socket_fd: int, stack_fd: int, cwd: str, beat: float) -> asyncio.subprocess.Process:

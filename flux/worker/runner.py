@@ -8,6 +8,7 @@ When the agent goes away the runner exits at once, whatever its code is doing.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures.thread
 import contextlib
 import faulthandler
 import os
@@ -53,6 +54,7 @@ class Runner:
         self._beat = beat
         self._context = Context()
         self._beating: asyncio.TimerHandle | None = None
+        self._beat_until = 0.0
         self._leaving = False
         self.channel = Channel(loop, sock, to_runner_decoder, self._receive, _die)
         self.capture = Capture(self._send_output, self._later, SystemClock())
@@ -91,14 +93,17 @@ class Runner:
             self._loop.call_soon(self._loop.stop, context=self._context)
 
     def _keep_beating(self) -> None:
+        if self.host.busy:
+            # A thread may turn out to be stuck only after its execution has left.
+            self._beat_until = self._loop.time() + threads.STUCK_AFTER + 2 * self._beat
         if self._beating is None:
             self._beating = self._loop.call_later(self._beat, self._tick, context=self._context)
 
     def _tick(self) -> None:
         self._beating = None
-        stuck = _threads_stuck()
+        stuck = threads.stuck()
         self.channel.send(Beat(stuck))
-        if self.host.busy or stuck:
+        if self.host.busy or stuck or self._loop.time() < self._beat_until:
             self._keep_beating()
 
     def _send_output(self, lines: tuple[LogLine, ...]) -> None:
@@ -159,12 +164,9 @@ def _detach(sock: socket.socket, stack_fd: int) -> None:
     faulthandler.disable()
     faulthandler.unregister(STACK_SIGNAL)
     os._exit = _exit
+    # Forked inside a sync task, this thread would be told to wait for itself at the end, and fail.
+    getattr(concurrent.futures.thread, "_threads_queues", {}).clear()
     uninstall_in_child()
-
-
-def _threads_stuck() -> int:
-    count: Callable[[], int] | None = getattr(threads, "stuck", None)
-    return count() if count is not None else 0
 
 
 if __name__ == "__main__":

@@ -230,7 +230,7 @@ import os, subprocess, time
 async def spins(ctx):
     alive = os.open("alive", os.O_WRONLY)
     subprocess.Popen(["sleep", "1000"], pass_fds=(alive,))
-    os.write(alive, b"both\\n")
+    os.write(alive, b"both!")
     while True:
         time.sleep(1)
 '''
@@ -259,7 +259,7 @@ async def test_no_orphan_outlives_its_agent(tmp_path: Path):
     try:
         async with asyncio.timeout(30):
             with await asyncio.to_thread(open, tmp_path / "alive", "rb", buffering=0) as pipe:
-                assert await asyncio.to_thread(pipe.read, 5) == b"both\n"
+                assert await asyncio.to_thread(pipe.read, 5) == b"both!"
                 agent.kill()
                 assert await asyncio.to_thread(pipe.read, 1) == b""
     finally:

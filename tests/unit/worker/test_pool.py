@@ -100,3 +100,32 @@ async def test_a_throwaway_probe_of_broken_code(bundle):
     found = await probe(bundle("def broken(:\n    pass\n"))
     assert found.error == "SyntaxError: invalid syntax"
     assert (found.path, found.line) == ("/srv/app/flows.py", 3)
+
+
+async def test_a_runner_whose_threads_are_stuck_is_replaced(port, start, bundle):
+    agent = start(limits=Limits(beat=0.1, grace=0.5))
+    code = bundle("""
+        import os, time
+        from flux.engine import threads
+        threads.STUCK_AFTER = 0.2
+
+        @task.with_options(timeout=0.1)
+        def ignores_its_timeout():
+            time.sleep(1000)
+
+        @workflow
+        async def stuck(ctx):
+            try:
+                await ignores_its_timeout()
+            except Exception as error:
+                return os.getpid()
+
+        @workflow
+        async def pid(ctx):
+            return os.getpid()
+    """)
+    first = await port.finished(port.submit(code, "stuck"))
+    (runner,) = [one for one in agent.pool.runners if one.pid == first]
+    await asyncio.wait_for(asyncio.shield(runner.ended), 30)
+    assert await port.finished(port.submit(code, "pid")) != first
+    assert port.deaths == []
