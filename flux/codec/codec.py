@@ -6,15 +6,16 @@ import hashlib
 import hmac
 import inspect
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 from flux.codec.payload import Payload
-from flux.codec.tags import NotJson, is_plain, pack, unpack
+from flux.codec.tags import NotJson, is_plain, pack, parts, to_json, unpack
 from flux.errors import CodecError
 
 PREVIEW_LENGTH = 200
 _SIGNATURE = 32
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_MAX_PARTS = 1000
 
 
 class Codec:
@@ -37,7 +38,7 @@ class Codec:
     def encode(self, value: Any) -> Payload:
         """The payload of a value. Raises `CodecError` that names the path of what cannot be carried."""
         try:
-            return Payload(_text(value if is_plain(value) else pack(value)))
+            return Payload(to_json(value if is_plain(value) else pack(value)))
         except NotJson as error:
             return self._encode_dill(value, error)
         except RecursionError:
@@ -63,7 +64,8 @@ class Codec:
 
         try:
             data: bytes = dill.dumps(value)
-        except (Exception, RecursionError) as error:
+        except Exception as error:
+            odd = _culprit(value, "$", set()) or odd
             raise CodecError(
                 f"{odd.path} is a {odd.kind}, which cannot be stored: {type(error).__name__}: {error}",
                 hint="Return data, not open resources; or keep it in a file and return its path.",
@@ -71,11 +73,14 @@ class Codec:
         return self._sign(data) + data
 
     def decode(self, payload: Payload) -> Any:
-        """The value of a payload. Raises `CodecError` for dill whose signature does not fit."""
+        """The value of a payload.
+
+        Raises `CodecError` for dill whose signature does not fit, and for types that are gone.
+        """
         if payload.encoding == "dill":
             return self._decode_dill(payload.data)
         value = json.loads(payload.data)
-        return unpack(value) if b'"$"' in payload.data else value
+        return self._opened(unpack, value) if b'"$"' in payload.data else value
 
     def _decode_dill(self, data: bytes) -> Any:
         signature, body = data[:_SIGNATURE], data[_SIGNATURE:]
@@ -86,18 +91,36 @@ class Codec:
             )
         import dill
 
-        return dill.loads(body)
+        return self._opened(dill.loads, body)
+
+    def _opened(self, opener: Callable[[Any], Any], stored: Any) -> Any:
+        try:
+            return opener(stored)
+        except Exception as error:
+            raise CodecError(
+                f"A stored value cannot be opened by this code: {type(error).__name__}: {error}",
+                hint="Keep the types that stored values have importable under their names.",
+            ) from error
 
     def _sign(self, data: bytes) -> bytes:
         return hmac.new(self._key, data, hashlib.sha256).digest()
 
 
-def _text(value: Any) -> bytes:
-    text = _dumps(value)
+def _culprit(value: Any, path: str, seen: set[int]) -> NotJson | None:
+    """The innermost part that dill refuses; None when every part alone is fine, or there are too many."""
+    import dill
+
+    if id(value) in seen or len(seen) > _MAX_PARTS or is_plain(value):
+        return None
+    seen.add(id(value))
+    for name, part in parts(value):
+        if found := _culprit(part, path + name, seen):
+            return found
     try:
-        return text.encode()
-    except UnicodeEncodeError:  # lone surrogates: JSON's own escapes carry them
-        return json.dumps(value, separators=(",", ":")).encode()
+        dill.dumps(value)
+    except Exception:
+        return NotJson(value, path)
+    return None
 
 
 def _preview(value: Any) -> str:
@@ -107,4 +130,5 @@ def _preview(value: Any) -> str:
     except Exception:
         text = "…"
     text = text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"
-    return f"{kind.__module__}.{kind.__qualname__} {text}"
+    name = f"{kind.__module__}.{kind.__qualname__}".replace(" ", "")
+    return f"{name} {text}"

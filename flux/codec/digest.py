@@ -26,8 +26,8 @@ def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """
     try:
         text = _encode([args, kwargs] if kwargs else [args])
-    except (TypeError, ValueError, RecursionError):
-        text = _encode(_loose([args, dict(kwargs)], 0))
+    except Exception:  # keys of mixed types, cycles, great depth, objects that fail when looked at
+        text = _encode(_loose([args, dict(kwargs)], ()))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
@@ -45,23 +45,33 @@ def _canonical(value: Any) -> Any:
     if isinstance(value, Enum):
         return [kind, value.name]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return [kind, {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}]
+        return [kind, {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}]
     if hasattr(type(value), "model_fields"):
-        return [kind, dict(value)]
+        return [kind, vars(value)]
     return [kind, getattr(value, "__qualname__", "")]
 
 
 _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_canonical).encode
 
 
-def _loose(value: Any, depth: int) -> Any:
+def _loose(value: Any, above: tuple[int, ...]) -> Any:
     """A form that always can be encoded: odd keys by their text, cycles and great depth cut off."""
-    if depth > 20:
-        return "…"
-    if isinstance(value, Mapping):
-        return {f"{type(key).__name__}:{key!r}": _loose(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_loose(item, depth + 1) for item in value]
-    if value is None or isinstance(value, str | int | float):
+    if value is None or isinstance(value, str | float):
         return value
+    if isinstance(value, int):
+        return hex(value)
+    if len(above) > 20 or id(value) in above:
+        return "…"
+    inside = (*above, id(value))
+    if isinstance(value, Mapping):
+        return {f"{type(key).__name__}:{_text_of(key)}": _loose(item, inside) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_loose(item, inside) for item in value]
     return [type(value).__qualname__]
+
+
+def _text_of(key: Any) -> str:
+    try:
+        return repr(key)
+    except Exception:
+        return ""

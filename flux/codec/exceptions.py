@@ -3,41 +3,73 @@
 from __future__ import annotations
 
 import traceback
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from flux.codec.plain import TAG
+from flux.codec.plain import TAG, untag
 from flux.codec.tags import NotJson, pack, resolve, unpack
 from flux.errors import ExecutionError
 
 _ENGINE = str(Path(__file__).resolve().parent.parent / "engine")
-MAX_CAUSES = 10
+MAX_DEPTH = 10
+"""How far causes and inner exceptions are followed."""
+
+_outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
+"""Exceptions that are being packed, outermost first: some refer to themselves."""
 
 
-def pack_exception(error: BaseException, path: str, depth: int = 0) -> dict[str, Any]:
-    """Tagged form of an exception; whatever of it cannot be stored is replaced by its text."""
+def pack_exception(error: BaseException, path: str) -> dict[str, Any]:
+    """Tagged form of an exception; whatever of it cannot be stored is replaced by its text.
+
+    Raises `NotJson` for one that stands inside itself, or too deep inside others.
+    """
+    outer = _outer.get()
+    if id(error) in outer or len(outer) > MAX_DEPTH:
+        raise NotJson(error, path)
+    token = _outer.set((*outer, id(error)))
+    try:
+        return _packed(error, path)
+    finally:
+        _outer.reset(token)
+
+
+def _packed(error: BaseException, path: str) -> dict[str, Any]:
     kind = type(error)
-    cause = error.__cause__ if error.__cause__ is not getattr(error, "inner_exception", None) else None
-    return {
+    inner = vars(error).get("inner_exception")
+    cause = None if error.__cause__ is inner else error.__cause__
+    attributes = {name: item for name, item in vars(error).items() if not name.startswith("__") or name == "__notes__"}
+    packed: dict[str, Any] = {
         TAG: "exception",
         "type": f"{kind.__module__}:{kind.__qualname__}",
         "args": [_packed_or_text(item, path) for item in error.args],
-        "attributes": {
-            name: _packed_or_text(item, f"{path}.{name}")
-            for name, item in vars(error).items()
-            if not name.startswith("__")
-        },
+        "attributes": {name: _packed_or_text(item, f"{path}.{name}") for name, item in attributes.items()},
         "message": text_of(error),
         "traceback": traceback_of(error),
-        "cause": pack_exception(cause, path, depth + 1) if cause is not None and depth < MAX_CAUSES else None,
+        "cause": _packed_cause(cause, path),
     }
+    if isinstance(error, OSError) and error.filename is not None:
+        # Python leaves the file names out of `args`.
+        packed["os"] = [_packed_or_text(item, path) for item in _os_arguments(error)]
+    return packed
+
+
+def _os_arguments(error: OSError) -> tuple[Any, ...]:
+    more = () if error.filename2 is None else (None, error.filename2)
+    return (error.errno, error.strerror, error.filename, *more)
+
+
+def _packed_cause(cause: BaseException | None, path: str) -> Any:
+    try:
+        return None if cause is None else pack_exception(cause, path)
+    except NotJson:
+        return None
 
 
 def unpack_exception(value: dict[str, Any]) -> BaseException:
     """The exception again, of its own type where that can be imported, else of one that is named like it."""
-    args = [unpack(item) for item in value["args"]]
-    attributes = {name: unpack(item) for name, item in value["attributes"].items()}
-    error = _rebuild(value, args)
+    attributes = {name: _unpacked(item) for name, item in value["attributes"].items()}
+    error = _rebuild(value, [_unpacked(item) for item in value["args"]])
     vars(error).update(attributes)
     vars(error)["__traceback_text__"] = value["traceback"]
     inner = attributes.get("inner_exception")
@@ -48,13 +80,24 @@ def unpack_exception(value: dict[str, Any]) -> BaseException:
     return error
 
 
+def _unpacked(item: Any) -> Any:
+    """A part of an exception; its plain form when its type is gone: the exception still has to be raised."""
+    try:
+        return unpack(item)
+    except Exception:
+        return untag(item)
+
+
 def _rebuild(value: dict[str, Any], args: list[Any]) -> BaseException:
+    """As pickle would: what users compute in `__init__` is among the attributes, what built-in types keep is not."""
     try:
         kind = resolve(value["type"])
-        if not issubclass(kind, BaseException):
-            raise TypeError
-        # User classes may compute in `__init__`; the built-in ones set their fields there.
-        error: BaseException = kind(*args) if kind.__module__ == "builtins" else kind.__new__(kind, *args)
+        base: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
+        if not issubclass(base, BaseException):
+            raise TypeError(value["type"])
+        initial = [_unpacked(item) for item in value["os"]] if "os" in value else args
+        error: BaseException = base.__new__(kind, *initial)
+        base.__init__(error, *initial)
         error.args = tuple(args)
     except Exception:
         return _stand_in(value)
@@ -79,7 +122,7 @@ def text_of(value: Any) -> str:
     """`str(value)`, whatever its `__str__` does."""
     try:
         return str(value)
-    except BaseException:
+    except Exception:
         return f"<{type(value).__qualname__} without a readable text>"
 
 

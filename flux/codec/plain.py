@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flux.codec.payload import Payload
+from flux.errors import CodecError
 
 TAG = "$"
 """Key that marks a tagged value in stored JSON."""
@@ -26,14 +27,24 @@ def to_plain(payload: Payload | None) -> Any:
         kind, _, preview = payload.preview.partition(" ")
         return {"$type": kind, "preview": preview}
     value = json.loads(payload.data)
-    return untag(value) if b'"$"' in payload.data else value
+    if b'"$"' in payload.data:
+        value = untag(value)
+    return _encodable(value) if b"\\ud" in payload.data else value
+
+
+def _encodable(value: Any) -> Any:
+    """Without lone surrogates, which no UTF-8 carries; they are stored as escapes."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def from_plain(value: Any) -> Payload:
-    """The payload of a plain JSON value, as it arrives over HTTP."""
-    from flux.codec.tags import pack
+    """The payload of a plain JSON value, as it arrives over HTTP. Raises `CodecError` when nested too deeply."""
+    from flux.codec.tags import is_plain, pack, to_json
 
-    return Payload(json.dumps(pack(value), separators=(",", ":")).encode())
+    try:
+        return Payload(to_json(value if is_plain(value) else pack(value)))
+    except RecursionError:
+        raise CodecError("The value is nested too deeply.") from None
 
 
 def untag(value: Any) -> Any:
@@ -55,6 +66,21 @@ def _untag_dict(tagged: Mapping[str, Any]) -> Any:
     return {key if isinstance(key, str) else str(untag(key)): untag(item) for key, item in tagged["v"]}
 
 
+def _untag_model(tagged: Mapping[str, Any]) -> Any:
+    return untag(tagged["v"]["root"] if tagged.get("root") else tagged["v"])
+
+
+def _untag_timedelta(tagged: Mapping[str, Any]) -> str:
+    """ISO 8601 duration."""
+    days, seconds, micros = tagged["v"]
+    total = (days * 86_400 + seconds) * 1_000_000 + micros
+    whole, fraction = divmod(abs(total), 1_000_000)
+    days, seconds = divmod(whole, 86_400)
+    digits = f".{fraction:06}".rstrip("0") if fraction else ""
+    time = f"T{seconds}{digits}S" if seconds or fraction or not days else ""
+    return f"{'-' if total < 0 else ''}P{f'{days}D' if days else ''}{time}"
+
+
 def _untag_exception(tagged: Mapping[str, Any]) -> Any:
     inner = tagged.get("attributes", {}).get("inner_exception")
     if tagged["type"] in _WRAPPERS and isinstance(inner, dict):
@@ -68,7 +94,12 @@ def _untag_exception(tagged: Mapping[str, Any]) -> Any:
     return plain
 
 
-_PLAIN: dict[str, Callable[[Mapping[str, Any]], Any]] = {"dict": _untag_dict, "exception": _untag_exception}
+_PLAIN: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "dict": _untag_dict,
+    "exception": _untag_exception,
+    "model": _untag_model,
+    "timedelta": _untag_timedelta,
+}
 
 
 def preview(payload: Payload | None, limit: int = 200) -> str:

@@ -6,19 +6,24 @@ import base64
 import dataclasses
 import functools
 import importlib
+import json
 import math
 import sys
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from enum import Enum
-from pathlib import Path, PurePath
+from enum import Enum, Flag
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
 from flux.codec.plain import TAG
 
-_SCALARS = frozenset({str, int, bool, type(None)})
+_SCALARS = frozenset({str, bool, type(None)})
+_BIG = 1 << 2048
+"""Integers from here on are stored in hexadecimal: Python limits the digits of decimal texts it converts."""
+
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 class NotJson(Exception):
@@ -36,6 +41,8 @@ def is_plain(value: Any) -> bool:
     kind = type(value)
     if kind in _SCALARS:
         return True
+    if kind is int:
+        return bool(-_BIG < value < _BIG)
     if kind is float:
         return math.isfinite(value)
     if kind is list:
@@ -43,6 +50,15 @@ def is_plain(value: Any) -> bool:
     if kind is dict:
         return TAG not in value and all(type(key) is str and is_plain(item) for key, item in value.items())
     return False
+
+
+def to_json(value: Any) -> bytes:
+    """Tagged or plain JSON as bytes."""
+    text = _dumps(value)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # lone surrogates: JSON's own escapes carry them
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def pack(value: Any, path: str = "$") -> Any:
@@ -71,6 +87,10 @@ def _pack_float(value: float, path: str) -> Any:
     return value if math.isfinite(value) else tagged("float", repr(value))
 
 
+def _pack_int(value: int, path: str) -> Any:
+    return value if -_BIG < value < _BIG else tagged("int", hex(value))
+
+
 def _pack_list(value: list[Any], path: str) -> Any:
     return [pack(item, f"{path}[{index}]") for index, item in enumerate(value)]
 
@@ -89,25 +109,60 @@ def _pack_text(tag: str, text: Callable[[Any], str]) -> Callable[[Any, str], Any
     return lambda value, path: tagged(tag, text(value))
 
 
+def _pack_moment(tag: str) -> Callable[[Any, str], Any]:
+    """Times of day and instants: ISO text, and what it leaves out (the zone's name, the second of two equal hours)."""
+
+    def packed(value: Any, path: str) -> Any:
+        zone = value.tzinfo
+        more: dict[str, Any] = {"fold": 1} if value.fold else {}
+        if zone is not None and type(zone) is not timezone:
+            if type(zone).__module__ != "zoneinfo" or not zone.key:
+                raise NotJson(value, path)
+            more["zone"] = zone.key
+        return tagged(tag, value.isoformat(), **more)
+
+    return packed
+
+
+def _pack_pure_path(flavour: str) -> Callable[[Any, str], Any]:
+    return lambda value, path: tagged("path", str(value), pure=flavour)
+
+
 def _pack_enum(value: Enum, path: str) -> Any:
-    if value.name is None:
-        raise NotJson(value, path)
-    return tagged("enum", value.name, type=reference(type(value), value, path))
+    """The value is what people and APIs see; members are found again by name, combined flags by value."""
+    type_ = reference(type(value), value, path)
+    if isinstance(value, Flag):
+        return tagged("flag", value.value, type=type_)
+    try:
+        return tagged("enum", pack(value.value, path), type=type_, name=value.name)
+    except NotJson:
+        return tagged("enum", value.name, type=type_, name=value.name)
 
 
 def _pack_dataclass(value: Any, path: str) -> Any:
-    fields = {
-        field.name: pack(getattr(value, field.name), f"{path}.{field.name}")
-        for field in dataclasses.fields(value)
-        if hasattr(value, field.name)
-    }
-    return tagged("dataclass", fields, type=reference(type(value), value, path))
+    kind: Any = type(value)
+    names = [field.name for field in dataclasses.fields(value)]
+    if kind.__new__ is not object.__new__ or not getattr(value, "__dict__", {}).keys() <= set(names):
+        raise NotJson(value, path)  # it is or carries more than its fields
+    fields = {name: pack(getattr(value, name), f"{path}.{name}") for name in names if hasattr(value, name)}
+    return tagged("dataclass", fields, type=reference(kind, value, path))
 
 
 def _pack_model(value: Any, path: str) -> Any:
-    fields = {name: pack(item, f"{path}.{name}") for name, item in value}
-    given = sorted(value.model_fields_set)
-    return tagged("model", fields, type=reference(type(value), value, path), set=given)
+    """A pydantic model: fields and extras together, as its JSON has them; private attributes beside them."""
+    kind = type(value)
+    content = {name: item for name, item in vars(value).items() if name in kind.model_fields}
+    content |= value.model_extra or {}
+    more: dict[str, Any] = {"set": sorted(value.model_fields_set)}
+    if private := value.__pydantic_private__:
+        more["private"] = _pack_dict(private, path)
+    if getattr(kind, "__pydantic_root_model__", False):
+        more["root"] = True
+    return tagged("model", _pack_fields(content, path), type=reference(kind, value, path), **more)
+
+
+def _pack_fields(fields: dict[str, Any], path: str) -> dict[str, Any]:
+    return {name: pack(item, f"{path}.{name}") for name, item in fields.items()}
 
 
 def _pack_tuple(value: tuple[Any, ...], path: str) -> Any:
@@ -125,6 +180,15 @@ def _pack_exception(value: BaseException, path: str) -> Any:
     return pack_exception(value, path)
 
 
+def parts(value: Any) -> list[tuple[str, Any]]:
+    """What a value is made of, with the path from it to each."""
+    if isinstance(value, dict):
+        return [(f".{key}" if type(key) is str else f"[{key!r}]", item) for key, item in value.items()]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [(f"[{index}]", item) for index, item in enumerate(value)]
+    return [(f".{name}", item) for name, item in getattr(value, "__dict__", {}).items() if not isinstance(value, type)]
+
+
 def reference(type_: type, value: Any, path: str) -> str:
     """`module:qualname` of a type that can be imported again; raises `NotJson` for others."""
     found: Any = sys.modules.get(type_.__module__)
@@ -135,34 +199,36 @@ def reference(type_: type, value: Any, path: str) -> str:
     return f"{type_.__module__}:{type_.__qualname__}"
 
 
-@functools.lru_cache(maxsize=1024)
 def resolve(name: str) -> Any:
     """The type behind a reference. Raises `ImportError` or `AttributeError`."""
     module, _, path = name.partition(":")
-    return functools.reduce(getattr, path.split("."), importlib.import_module(module))
+    return functools.reduce(getattr, path.split("."), sys.modules.get(module) or importlib.import_module(module))
 
 
 _PACKERS: dict[type, Callable[[Any, str], Any]] = {
+    int: _pack_int,
     float: _pack_float,
     list: _pack_list,
     dict: _pack_dict,
     tuple: _pack_tuple,
     set: _pack_items("set"),
     frozenset: _pack_items("frozenset"),
-    datetime: _pack_text("datetime", datetime.isoformat),
+    datetime: _pack_moment("datetime"),
     date: _pack_text("date", date.isoformat),
-    time: _pack_text("time", time.isoformat),
+    time: _pack_moment("time"),
     timedelta: lambda value, path: tagged("timedelta", [value.days, value.seconds, value.microseconds]),
     UUID: _pack_text("uuid", str),
     Decimal: _pack_text("decimal", str),
     bytes: _pack_text("bytes", lambda value: base64.b64encode(value).decode()),
     bytearray: _pack_text("bytearray", lambda value: base64.b64encode(value).decode()),
     complex: _pack_text("complex", repr),
+    type(Path()): _pack_text("path", str),
+    PurePosixPath: _pack_pure_path("posix"),
+    PureWindowsPath: _pack_pure_path("windows"),
 }
 
 _PACKERS_BY_BASE: list[tuple[type, Callable[[Any, str], Any]]] = [
     (Enum, _pack_enum),
-    (PurePath, _pack_text("path", str)),
     (tuple, _pack_tuple),
     (BaseException, _pack_exception),
 ]
@@ -188,8 +254,39 @@ def _unpack_dataclass(value: dict[str, Any]) -> Any:
 
 
 def _unpack_model(value: dict[str, Any]) -> Any:
-    fields = {name: unpack(item) for name, item in value["v"].items()}
-    return resolve(value["type"]).model_construct(_fields_set=set(value["set"]), **fields)
+    cls = resolve(value["type"])
+    content = {name: unpack(item) for name, item in value["v"].items()}
+    fields = {name: item for name, item in content.items() if name in cls.model_fields}
+    rebuilt = cls.__new__(cls)
+    extra = {name: item for name, item in content.items() if name not in fields}
+    # The way of pickle: no validator, hook or default of the class runs again.
+    rebuilt.__setstate__(
+        {
+            "__dict__": fields,
+            "__pydantic_extra__": extra if cls.model_config.get("extra") == "allow" else None,
+            "__pydantic_fields_set__": set(value["set"]),
+            "__pydantic_private__": unpack(value["private"]) if "private" in value else None,
+        }
+    )
+    return rebuilt
+
+
+def _unpack_moment(kind: type[datetime] | type[time]) -> Callable[[dict[str, Any]], Any]:
+    def unpacked(value: dict[str, Any]) -> Any:
+        moment = kind.fromisoformat(value["v"])
+        if "fold" in value:
+            moment = moment.replace(fold=1)
+        if "zone" in value:
+            from zoneinfo import ZoneInfo
+
+            moment = moment.replace(tzinfo=ZoneInfo(value["zone"]))
+        return moment
+
+    return unpacked
+
+
+def _unpack_path(value: dict[str, Any]) -> Any:
+    return {None: Path, "posix": PurePosixPath, "windows": PureWindowsPath}[value.get("pure")](value["v"])
 
 
 def _unpack_exception(value: dict[str, Any]) -> Any:
@@ -199,23 +296,25 @@ def _unpack_exception(value: dict[str, Any]) -> Any:
 
 
 _UNPACKERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "int": lambda value: int(value["v"], 16),
     "float": lambda value: float(value["v"]),
     "dict": lambda value: {unpack(key): unpack(item) for key, item in value["v"]},
     "tuple": lambda value: tuple(map(unpack, value["v"])),
-    "namedtuple": lambda value: resolve(value["type"])(*map(unpack, value["v"])),
+    "namedtuple": lambda value: resolve(value["type"])._make(map(unpack, value["v"])),
     "set": lambda value: set(map(unpack, value["v"])),
     "frozenset": lambda value: frozenset(map(unpack, value["v"])),
-    "datetime": lambda value: datetime.fromisoformat(value["v"]),
+    "datetime": _unpack_moment(datetime),
     "date": lambda value: date.fromisoformat(value["v"]),
-    "time": lambda value: time.fromisoformat(value["v"]),
+    "time": _unpack_moment(time),
     "timedelta": lambda value: timedelta(*value["v"]),
     "uuid": lambda value: UUID(value["v"]),
     "decimal": lambda value: Decimal(value["v"]),
     "bytes": lambda value: base64.b64decode(value["v"]),
     "bytearray": lambda value: bytearray(base64.b64decode(value["v"])),
     "complex": lambda value: complex(value["v"]),
-    "path": lambda value: Path(value["v"]),
-    "enum": lambda value: resolve(value["type"])[value["v"]],
+    "path": _unpack_path,
+    "enum": lambda value: resolve(value["type"])[value["name"]],
+    "flag": lambda value: resolve(value["type"])(value["v"]),
     "dataclass": _unpack_dataclass,
     "model": _unpack_model,
     "exception": _unpack_exception,
