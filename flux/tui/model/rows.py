@@ -60,7 +60,7 @@ WAIT_WORDS = {
 }
 
 
-def execution_row(execution: ExecutionSummary, width: int, now: datetime) -> Line:
+def execution_row(execution: ExecutionSummary, width: int, now: datetime, waits_for: str = "") -> Line:
     """State, id, workflow and version, current task, age, duration."""
     dim = "dim" if execution.state in (ExecutionState.CANCELLED, ExecutionState.CREATED) else ""
     ref = ref_of(execution.namespace, execution.workflow)
@@ -71,7 +71,7 @@ def execution_row(execution: ExecutionSummary, width: int, now: datetime) -> Lin
             "state": (state_text(execution.state), STATES[execution.state][2]),
             "id": (short_id(execution.execution_id), "dim"),
             "workflow": (workflow_label(ref, execution.version), dim),
-            "task": (_current(execution), dim or ("" if execution.current_task else "dim")),
+            "task": (_current(execution, waits_for), dim or ("" if execution.current_task else "dim")),
             "worker": (execution.worker or "—", "dim"),
             "age": (age(execution.created_at, now), "dim"),
             "took": (took(execution.started_at, execution.finished_at, now), dim),
@@ -79,13 +79,12 @@ def execution_row(execution: ExecutionSummary, width: int, now: datetime) -> Lin
     )
 
 
-def _current(execution: ExecutionSummary) -> str:
+def _current(execution: ExecutionSummary, waits_for: str) -> str:
     if execution.state is ExecutionState.FAILED:
         return execution.current_task or "—"
-    if execution.state.is_terminal or not execution.current_task:
-        return "—"
-    prefix = "wait " if execution.state is ExecutionState.PAUSED else ""
-    return prefix + execution.current_task
+    if execution.state is ExecutionState.PAUSED:
+        return f"wait {waits_for or execution.current_task}"
+    return "—" if execution.state.is_terminal or not execution.current_task else execution.current_task
 
 
 def wait_row(wait: PendingWaitModel, width: int, now: datetime) -> Line:

@@ -108,6 +108,7 @@ class Store:
         self.histories: OrderedDict[str, list[EventModel]] = OrderedDict()
         self.stale_histories: set[str] = set()
         self.waits: list[PendingWaitModel] = []
+        self.wait_names: dict[str, str] = {}
         self.workflows: dict[str, WorkflowSummary] = {}
         self.last_runs: dict[str, ExecutionSummary] = {}
         self.workers: dict[str, WorkerModel] = {}
@@ -264,6 +265,7 @@ class Store:
     def set_waits(self, waits: Sequence[PendingWaitModel]) -> None:
         """Replace the list of open waits."""
         self.waits = sorted(waits, key=lambda wait: wait.since)
+        self.wait_names = {wait.execution_id: wait.name for wait in self.waits if not wait.answered}
         self.loaded.waits = True
 
     def set_workflows(self, workflows: Iterable[WorkflowSummary]) -> None:
@@ -325,6 +327,10 @@ class Store:
     def history(self, execution_id: str) -> list[EventModel] | None:
         """Events of an execution whose detail was fetched, else None."""
         return self.histories.get(execution_id)
+
+    def waits_for(self, execution_id: str) -> str:
+        """What an execution waits for, by the name its code gave, or ""."""
+        return self.wait_names.get(execution_id, "")
 
     def waits_of(self, execution_id: str) -> list[PendingWaitModel]:
         """Open waits of one execution."""

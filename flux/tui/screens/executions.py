@@ -59,7 +59,7 @@ class ExecutionsScreen(AreaScreen):
             self.query_one("#log", LogView).show_ring(store.logs, Query(), Pane(PaneState.EMPTY, "No output yet"))
 
     def _row(self, execution: ExecutionSummary, width: int) -> Line:
-        return execution_row(execution, width, self.flux.now())
+        return execution_row(execution, width, self.flux.now(), self.flux.store.waits_for(execution.execution_id))
 
     def _show_detail(self) -> None:
         selected = self.selection()[0]

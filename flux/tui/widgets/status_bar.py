@@ -90,8 +90,6 @@ def _broken_line(broken: Sequence[ReloadModel], width: int) -> Line:
     keys = "  ! shows it · o opens it "
     head = f" ✗ {clean(place)} {clean(first.error)}{more}"
     room = width - cell_width(tail)
-    if width >= 100:
-        room -= cell_width(keys)
     shown = fit(head, min(cell_width(head), max(room, 20)))
     return spread((Span(shown, "bold"), Span(tail)), (Span(keys),), width)
 
