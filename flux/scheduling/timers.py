@@ -40,6 +40,10 @@ class Timers:
         if self._next is None or when < self._next:
             self._changed.set()
 
+    def replan(self) -> None:
+        """Something may be due at a time that only the store knows: look again."""
+        self._changed.set()
+
     async def run(self) -> None:
         """Sleep and tick until cancelled."""
         while True:

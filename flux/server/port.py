@@ -6,7 +6,6 @@ ones.
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from typing import Any
@@ -28,7 +27,7 @@ from flux.dispatch.port import (
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
 from flux.dispatch.validation import Questions
-from flux.domain import Bundle, Claim, EventRecord, LogLine
+from flux.domain import Bundle, Claim, LogLine
 from flux.errors import StaleClaimError, WorkerNotFoundError
 from flux.scheduling.timers import Timers
 from flux.store import Append, Store
@@ -66,14 +65,14 @@ class EmbeddedPort:
         self._noted: dict[str, int] = {}
         self._shown: dict[str, int] = {}
 
-    async def register(self, registration: Registration) -> None:
+    async def register(self, registration: Registration, *, embedded: bool = True) -> None:
         """Announce the worker; again after a lost connection.
 
         A new process under a known name holds nothing any more; the same process goes on with what it has.
         """
         name = registration.name
         before = await self._last_pid(name)
-        fresh = self._presence.register(registration, embedded=registration.pid == os.getpid())
+        fresh = self._presence.register(registration, embedded=embedded)
         await self._store.workers.register(name, _stored(registration))
         if not fresh:
             return
@@ -121,9 +120,10 @@ class EmbeddedPort:
         if not appended.duplicate:
             self._bus.committed(appended.execution, events)
         self._presence.confirm(worker, appended.execution)
-        self._watch_timers(events)
         if batch.release:
             self._dispatcher.released(worker, appended.execution, appended.ready)
+            if not appended.execution.state.is_terminal:
+                self._timers.replan()
         ordinal = batch.events[-1].ordinal if batch.events else 0
         first_seq = events[0].seq if events else appended.execution.last_seq + 1
         return Acknowledged(batch.execution_id, ordinal, first_seq)
@@ -173,11 +173,6 @@ class EmbeddedPort:
         await self._dispatcher.lose(worker)
         with suppress(WorkerNotFoundError):
             await self._store.workers.remove(worker)
-
-    def _watch_timers(self, events: Sequence[EventRecord]) -> None:
-        for event in events:
-            if event.wait is not None and event.wait.wake_at is not None:
-                self._timers.planned(event.wait.wake_at)
 
     def _show(self, worker: str) -> None:
         model = self._presence.model(worker)

@@ -27,6 +27,7 @@ GRACE = 5.0
 
 _TICK = 1.0
 _LAST_ANSWERS = 3
+"""Seconds that open requests get after the agents have stopped."""
 
 log = logging.getLogger("flux.server")
 
@@ -165,7 +166,7 @@ class _Process:
             access_log=False,
             ws="none",
             server_header=False,
-            timeout_graceful_shutdown=_LAST_ANSWERS,
+            timeout_graceful_shutdown=int(grace) + _LAST_ANSWERS,
         )
         self._server = _Server(config, on_ready)
         _warn_about_exposure(settings, host)

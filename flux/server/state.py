@@ -41,6 +41,7 @@ class Services:
     presence: Presence
     dispatcher: Dispatcher
     executions: Executions
+    questions: Questions
     publisher: Publisher
     timers: Timers
     port: EmbeddedPort
@@ -94,6 +95,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
         presence=presence,
         dispatcher=dispatcher,
         executions=Executions(store, bus, dispatcher, presence, Validator(questions), recorder),
+        questions=questions,
         publisher=Publisher(store, bus, presence, questions),
         timers=timers,
         port=EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, timers, recorder),

@@ -24,6 +24,10 @@ router = APIRouter(tags=["executions"])
     responses=responses(403),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
-async def list_waits(flux: Flux, limit: Annotated[int, Query(ge=1, le=5000)] = 500) -> Response:
+async def list_waits(
+    flux: Flux,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+    human: Annotated[bool, Query(description="Only those that a person ends.")] = False,
+) -> Response:
     """Every open wait, oldest first."""
-    return reply([views.wait(one) for one in await flux.store.waits.open(limit)])
+    return reply([views.wait(one) for one in await flux.store.waits.open(limit, human)])

@@ -31,7 +31,7 @@ async def register(request: Request) -> Response:
     """`POST /workers/register`: bootstrap token in, session token out."""
     check_bootstrap(request)
     registration = await _body(request, Registration)
-    await _port(request).register(registration)
+    await _port(request).register(registration, embedded=False)
     return _packed(Session(registration.name, new_session(request, registration.name)))
 
 
