@@ -15,6 +15,7 @@ the files again. Without an input it reports on the checkout this file belongs t
 import ast
 import os
 import sys
+import threading
 import tokenize
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +30,9 @@ from flux import ExecutionContext, task, workflow
 from flux.tasks import now, pause
 
 SKIPPED = {"__pycache__", "node_modules", "site-packages", "venv", "env", "build", "dist"}
+
+PARSER = threading.Lock()
+"""Python 3.11 counts the depth of its AST once for all threads: two that parse at once can disturb each other."""
 
 Folder = Annotated[str, StringConstraints(pattern=r"^[^/\\]+(/[^/\\]+)*$", max_length=300)]
 
@@ -128,7 +132,8 @@ def analyse(root: str, path: str) -> FileFacts:
         lines = len(raw.splitlines())
         with tokenize.open(Path(root, path)) as stream:
             text = stream.read()
-        tree = ast.parse(text)
+        with PARSER:
+            tree = ast.parse(text)
         return FileFacts(path, lines, tuple(_functions(tree, path)), tuple(sorted(set(_imports(tree, path)))))
     except (OSError, SyntaxError, ValueError, RecursionError) as error:
         return FileFacts(path, lines, problem=f"{type(error).__name__}: {error}")

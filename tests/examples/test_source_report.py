@@ -137,6 +137,7 @@ def test_a_root_that_is_no_folder_fails_with_its_name(example: Load, tmp_path: P
 def test_reports_on_this_checkout_without_an_input(example: Load) -> None:
     module = example("source_report")
     waiting = module.source_report.run({})
+    assert waiting.is_paused, waiting.output
     folders = {row.folder: row for row in waiting.output["folders"]}
     assert folders["flux/domain"].files >= 4
     assert folders["examples"].functions > 20
