@@ -145,6 +145,7 @@ class NonDeterminismError(FluxError):
         )
 
     def extra(self) -> Mapping[str, Any]:
+        """Both calls, their places, and the likely cause."""
         names = ("recorded", "attempted", "recorded_at", "attempted_at", "cause")
         return {name: getattr(self, name) for name in names}
 
@@ -166,10 +167,13 @@ class InvalidInputError(FluxError):
     def _sentence(self) -> str:
         if not self.errors:
             return "The input is not valid."
-        fields = (f"{'.'.join(map(str, error.get('loc', ()))) or 'input'}: {error.get('msg', '')}" for error in self.errors)
+        fields = (
+            f"{'.'.join(map(str, error.get('loc', ()))) or 'input'}: {error.get('msg', '')}" for error in self.errors
+        )
         return "The input is not valid: " + "; ".join(fields) + "."
 
     def extra(self) -> Mapping[str, Any]:
+        """The wrong fields."""
         return {"errors": self.errors}
 
 
@@ -272,6 +276,7 @@ class WaitAmbiguousError(ConflictError):
         )
 
     def extra(self) -> Mapping[str, Any]:
+        """The waits to choose from."""
         return {"waits": self.waits}
 
 

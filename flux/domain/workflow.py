@@ -11,9 +11,13 @@ from flux.errors import UsageError
 
 DEFAULT_NAMESPACE = "default"
 RESERVED_NAMES = frozenset(
-    "run resume status cancel versions mcp health ready metrics docs openapi.json inspect workflows executions "
-    "events workers schedules services admin".split()
+    {
+        *("run", "resume", "status", "cancel", "versions", "mcp", "health", "ready", "metrics", "docs"),
+        *("openapi.json", "inspect", "workflows", "executions", "events", "workers", "schedules", "services"),
+        *("admin", "waits", "logs", "reloads"),
+    }
 )
+"""First or last segments of HTTP routes: no workflow may be called like one."""
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_.-]*$")
 
 
@@ -46,7 +50,9 @@ class WorkflowRef:
 def check_name(kind: str, name: str) -> str:
     """The name itself if it can be used; raises `UsageError` otherwise."""
     if not _NAME.match(name):
-        raise UsageError(f"'{name}' cannot name a {kind}.", hint="Use letters, digits, `_`, `-` and `.`, a letter first.")
+        raise UsageError(
+            f"'{name}' cannot name a {kind}.", hint="Use letters, digits, `_`, `-` and `.`, a letter first."
+        )
     if kind == "workflow" and name in RESERVED_NAMES:
         raise UsageError(f"'{name}' cannot name a workflow: the HTTP API uses it.", hint="Choose another name.")
     return name

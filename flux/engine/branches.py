@@ -35,7 +35,9 @@ async def run_branches(
         raise ExecutionError(None, NO_CONTEXT)
     limit = asyncio.Semaphore(max_concurrent) if max_concurrent else None
     group = frame.session.calls.group(frame.path, label)
-    tasks = [spawn(frame.branch(group, index), partial(_limited, branch, limit)) for index, branch in enumerate(branches)]
+    tasks = [
+        spawn(frame.branch(group, index), partial(_limited, branch, limit)) for index, branch in enumerate(branches)
+    ]
     return await _gather(tasks, raise_on_error)
 
 

@@ -39,7 +39,9 @@ def _cause(recorded: EventRecord | None, attempted: Call | None) -> str:
     if recorded is None or attempted is None:
         return "a call was removed, or a condition depends on something that is not recorded"
     if recorded.name == attempted.name and recorded.digest != attempted.digest:
-        return "its arguments changed; a clock, random or outside value reaches them without `now()`, `uuid4()` or a task"
+        return (
+            "its arguments changed; a clock, random or outside value reaches them without `now()`, `uuid4()` or a task"
+        )
     if recorded.location == attempted.location and recorded.digest == attempted.digest:
         return "the task was renamed"
     return "calls were added, removed or reordered"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flux.codec import to_plain
 from flux.domain import EventRecord, ExecutionEventType, Wait
 from flux.engine.frame import Frame
 from flux.engine.types import check_answer, coerce
@@ -42,15 +43,10 @@ async def _open(frame: Frame, wait: Wait) -> Wait:
 
 def _read(frame: Frame, wait: Wait, model: Any, event: EventRecord) -> tuple[list[dict[str, Any]], Any]:
     """(errors, value) of an answer."""
-    from flux.codec import to_plain
-
-    if event.payload is None:
-        value = None
-    else:
-        value = frame.session.codec.decode(event.payload)
+    value = frame.session.recorder.decode(event.payload)
     if model is not None and isinstance(value, model if isinstance(model, type) else ()):
         return [], value
-    plain = to_plain(event.payload) if event.payload is not None else None
+    plain = to_plain(event.payload)
     errors = check_answer(model, json.loads(wait.schema) if wait.schema else None, plain)
     if errors or model is None:
         return errors, value

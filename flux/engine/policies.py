@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from flux.domain import ExecutionEventType, Wait, WaitKind
+from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
@@ -142,13 +142,17 @@ def delay_before(task: Task[Any, Any], number: int) -> float:
 
 def _recorded_attempt(attempt: Attempted) -> tuple[int, BaseException | None]:
     """Number of the attempt to make next, and the error of the one before it, as the history has them."""
-    recorded = attempt.session.history.calls.get(attempt.call.id)
-    failed = [step for step in recorded.steps if step.type is _T.TASK_RETRY_FAILED] if recorded else []
+    failed = _recorded_failures(attempt)
     if not failed:
         return 0, None
     value = attempt.session.recorder.decode(failed[-1].payload)
     error = value.get("error") if isinstance(value, dict) else None
     return len(failed), error if isinstance(error, BaseException) else ExecutionError(None, str(error))
+
+
+def _recorded_failures(attempt: Attempted) -> list[EventRecord]:
+    recorded = attempt.session.history.calls.get(attempt.call.id)
+    return [step for step in recorded.steps if step.type is _T.TASK_RETRY_FAILED] if recorded else []
 
 
 def _in_flight(attempt: Attempted, number: int) -> bool:
@@ -160,13 +164,9 @@ def _in_flight(attempt: Attempted, number: int) -> bool:
 
 async def _back_off(attempt: Attempted, number: int) -> None:
     """Wait before a retry: until the recorded time if an earlier activation has begun to wait."""
-    recorded = attempt.session.history.calls.get(attempt.call.id)
-    failed = [step for step in recorded.steps if step.type is _T.TASK_RETRY_FAILED] if recorded else []
-    if len(failed) == number and failed[-1].wait is not None:
-        wait = failed[-1].wait
-    else:
-        wait = _backoff_wait(attempt, number)
-    await attempt.session.until(wait)
+    failed = _recorded_failures(attempt)
+    begun = failed[-1].wait if len(failed) == number else None
+    await attempt.session.until(begun or _backoff_wait(attempt, number))
 
 
 def _backoff_wait(attempt: Attempted, number: int) -> Wait:

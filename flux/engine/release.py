@@ -154,9 +154,7 @@ class Releaser:
         self._pumping = False
         if self.closed:
             return
-        if self._quiet.busy():
-            self._wake()
-        elif self._release_one():
+        if self._quiet.busy() or self._release_one():
             self._wake()
         elif self.open:
             self._on_quiet()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -158,7 +157,9 @@ class Task(Generic[P, R]):
         return f"<task {self.name}>"
 
 
-_OPTIONS = tuple(name for name, kind in inspect.signature(Task.__init__).parameters.items() if kind.kind is kind.KEYWORD_ONLY)
+_OPTIONS = tuple(
+    name for name, kind in inspect.signature(Task.__init__).parameters.items() if kind.kind is kind.KEYWORD_ONLY
+)
 
 
 def _parameter_names(func: Callable[..., Any]) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
 
 
-async def parallel(*awaitables: Awaitable[Any], max_concurrent: int | None = None, raise_on_error: bool = True) -> list[Any]:
+async def parallel(
+    *awaitables: Awaitable[Any], max_concurrent: int | None = None, raise_on_error: bool = True
+) -> list[Any]:
     """Await all at once; results in the order of the arguments.
 
     When one fails its siblings get 2 s to finish, then they are cancelled and the first failure is raised.

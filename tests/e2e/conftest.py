@@ -130,4 +130,3 @@ def start_dev(tmp_path: Path) -> Iterator[Callable[..., Dev]]:
     yield start
     for dev in started:
         dev.stop()
-

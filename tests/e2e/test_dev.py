@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ORDER = '''
+ORDER = """
 import os
 from pydantic import BaseModel, Field
 from flux import ExecutionContext, task, workflow
@@ -51,7 +51,7 @@ async def hangs(ctx):
         await sleep(3600)
     finally:
         await note(f"{ctx.execution_id} cleanup")
-'''
+"""
 FILES = {"order.py": ORDER, "helpers.py": "VERSION = 1\n"}
 
 
@@ -163,7 +163,7 @@ def test_output_of_user_code_is_kept_per_execution_and_task(dev):
     ("method", "path", "body", "status", "code"),
     [
         ("POST", "/workflows/nope/run/sync", "1", 404, "workflow_not_found"),
-        ("POST", "/workflows/steps/run/sync", '{"a": ', 422, None),
+        ("POST", "/workflows/steps/run/sync", '{"a": ', 400, "malformed_body"),
         ("POST", "/workflows/steps/run/sync", '"many"', 422, "invalid_input"),
         ("POST", "/workflows/steps/run/sideways", "1", 422, None),
         ("GET", "/executions/nope", None, 404, "execution_not_found"),
@@ -181,9 +181,10 @@ def test_wrong_requests_get_a_problem_that_says_what_to_do(dev, method, path, bo
         assert problem["code"] == code
 
 
-def test_a_busy_port_fails_before_anything_starts(dev, tmp_path):
+def test_a_busy_port_fails_before_anything_starts(dev, tmp_path_factory):
     command = [sys.executable, "-m", "flux.cli.main", "dev", "--plain", "--port", str(dev.port)]
-    outcome = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    outcome = subprocess.run(command, cwd=elsewhere, capture_output=True, text=True, timeout=30, check=False)
     assert outcome.returncode != 0
     assert str(dev.port) in outcome.stderr
     assert "Traceback" not in outcome.stderr

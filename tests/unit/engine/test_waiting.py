@@ -154,7 +154,9 @@ async def test_a_pause_neither_cancels_nor_groups_nor_records_in_finally(lab):
     session = await lab.run(w)
     assert session.context.is_paused
     assert "CancelledError" not in seen
-    assert not any(event.name == "note" and b"finally" in (event.payload or event).data for event in lab.log if event.payload)
+    assert not any(
+        event.name == "note" and b"finally" in (event.payload or event).data for event in lab.log if event.payload
+    )
 
 
 async def test_an_answer_that_comes_while_it_runs_is_taken_at_once(lab):
