@@ -6,16 +6,20 @@ import hashlib
 import hmac
 import inspect
 import json
+import reprlib
 from collections.abc import Callable
 from typing import Any, Literal
 
 from flux.codec.payload import Payload
-from flux.codec.tags import NotJson, is_plain, pack, parts, to_json, unpack
+from flux.codec.tags import MAX_DEPTH, NotJson, TooDeep, is_plain, parts, to_json, unpack
 from flux.errors import CodecError
 
 PREVIEW_LENGTH = 200
 _SIGNATURE = 32
 _MAX_PARTS = 1000
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 4, PREVIEW_LENGTH, PREVIEW_LENGTH
+_short.maxlist = _short.maxtuple = _short.maxdict = _short.maxset = _short.maxfrozenset = 20
 
 
 class Codec:
@@ -38,20 +42,14 @@ class Codec:
     def encode(self, value: Any) -> Payload:
         """The payload of a value. Raises `CodecError` that names the path of what cannot be carried."""
         try:
-            return Payload(to_json(value if is_plain(value) else pack(value)))
+            return Payload(to_json(value))
         except NotJson as error:
             return self._encode_dill(value, error)
-        except RecursionError:
-            return self._encode_dill(value, NotJson(value, "$ (nested too deeply)"))
 
     def _encode_dill(self, value: Any, odd: NotJson) -> Payload:
-        if inspect.iscoroutine(odd.value):
-            name = odd.value.__qualname__
-            odd.value.close()
-            raise CodecError(
-                f"{odd.path} is a coroutine of {name}: was an `await` forgotten?",
-                hint="Await the task and return its result.",
-            )
+        _refuse_awaitable(odd)
+        if self._json_only and isinstance(odd, TooDeep):
+            raise _too_deep()
         if self._json_only:
             raise CodecError(
                 f'{odd.path} is a {odd.kind}, which JSON cannot carry (serializer = "json").',
@@ -64,8 +62,11 @@ class Codec:
 
         try:
             data: bytes = dill.dumps(value)
+        except RecursionError:
+            raise _too_deep() from None
         except Exception as error:
             odd = _culprit(value, "$", set()) or odd
+            _refuse_awaitable(odd)
             raise CodecError(
                 f"{odd.path} is a {odd.kind}, which cannot be stored: {type(error).__name__}: {error}",
                 hint="Return data, not open resources; or keep it in a file and return its path.",
@@ -106,11 +107,32 @@ class Codec:
         return hmac.new(self._key, data, hashlib.sha256).digest()
 
 
+def _refuse_awaitable(odd: NotJson) -> None:
+    """What is not awaited yet cannot be stored, nor is it what anybody meant to store."""
+    if inspect.iscoroutine(odd.value):
+        shown = f"coroutine of {odd.value.__qualname__}"
+        odd.value.close()
+    elif inspect.isawaitable(odd.value):
+        shown = odd.kind
+    else:
+        return
+    raise CodecError(
+        f"{odd.path} is a {shown}: was an `await` forgotten?", hint="Await the task and return its result."
+    )
+
+
+def _too_deep() -> CodecError:
+    return CodecError(
+        f"$ is nested more than {MAX_DEPTH} levels deep, or stands inside itself.",
+        hint="Return a flatter value, or keep it in a file and return its path.",
+    )
+
+
 def _culprit(value: Any, path: str, seen: set[int]) -> NotJson | None:
     """The innermost part that dill refuses; None when every part alone is fine, or there are too many."""
     import dill
 
-    if id(value) in seen or len(seen) > _MAX_PARTS or is_plain(value):
+    if id(value) in seen or len(seen) > _MAX_PARTS or path.count(".") + path.count("[") > MAX_DEPTH or is_plain(value):
         return None
     seen.add(id(value))
     for name, part in parts(value):
@@ -126,7 +148,7 @@ def _culprit(value: Any, path: str, seen: set[int]) -> NotJson | None:
 def _preview(value: Any) -> str:
     kind = type(value)
     try:
-        text = repr(value)
+        text = _short.repr(value)
     except Exception:
         text = "…"
     text = text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"

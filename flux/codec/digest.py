@@ -13,6 +13,8 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+_MAX_DEPTH = 20
+
 
 def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """16 hex digits of a call's arguments.
@@ -55,23 +57,28 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_canon
 
 
 def _loose(value: Any, above: tuple[int, ...]) -> Any:
-    """A form that always can be encoded: odd keys by their text, cycles and great depth cut off."""
+    """A form that always can be encoded: odd keys by their own form, cycles and great depth cut off."""
     if value is None or isinstance(value, str | float):
         return value
     if isinstance(value, int):
         return hex(value)
-    if len(above) > 20 or id(value) in above:
+    if len(above) > _MAX_DEPTH or id(value) in above:
         return "…"
     inside = (*above, id(value))
     if isinstance(value, Mapping):
-        return {f"{type(key).__name__}:{_text_of(key)}": _loose(item, inside) for key, item in value.items()}
+        pairs = ([_loose(key, inside), _loose(item, inside)] for key, item in value.items())
+        return sorted(pairs, key=_encode)
     if isinstance(value, list | tuple):
         return [_loose(item, inside) for item in value]
-    return [type(value).__qualname__]
+    if isinstance(value, set | frozenset):
+        return [type(value).__qualname__, sorted((_loose(item, inside) for item in value), key=_encode)]
+    return _loose_object(value, inside)
 
 
-def _text_of(key: Any) -> str:
+def _loose_object(value: Any, above: tuple[int, ...]) -> Any:
+    kind = type(value).__qualname__
     try:
-        return repr(key)
+        name, content = _canonical(value)
     except Exception:
-        return ""
+        return [kind]
+    return [name, _loose(content, above)]

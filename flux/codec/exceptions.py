@@ -15,6 +15,8 @@ _ENGINE = str(Path(__file__).resolve().parent.parent / "engine")
 MAX_DEPTH = 10
 """How far causes and inner exceptions are followed."""
 
+_MAX_TRACEBACK = 20_000
+
 _outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
 """Exceptions that are being packed, outermost first: some refer to themselves."""
 
@@ -134,4 +136,5 @@ def traceback_of(error: BaseException) -> str:
         return ""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_ENGINE)]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
-    return "".join([*lines, f"{type(error).__name__}: {text_of(error)}\n"])
+    text = "".join([*lines, f"{type(error).__name__}: {text_of(error)}\n"])
+    return text if len(text) <= _MAX_TRACEBACK else "…" + text[-_MAX_TRACEBACK:]

@@ -39,11 +39,11 @@ def _encodable(value: Any) -> Any:
 
 def from_plain(value: Any) -> Payload:
     """The payload of a plain JSON value, as it arrives over HTTP. Raises `CodecError` when nested too deeply."""
-    from flux.codec.tags import is_plain, pack, to_json
+    from flux.codec.tags import TooDeep, to_json
 
     try:
-        return Payload(to_json(value if is_plain(value) else pack(value)))
-    except RecursionError:
+        return Payload(to_json(value))
+    except TooDeep:
         raise CodecError("The value is nested too deeply.") from None
 
 
@@ -86,9 +86,9 @@ def _untag_exception(tagged: Mapping[str, Any]) -> Any:
     if tagged["type"] in _WRAPPERS and isinstance(inner, dict):
         return _untag_exception(inner)
     plain: dict[str, Any] = {"type": tagged["type"].rpartition(":")[2], "message": tagged["message"]}
-    for name in ("traceback", "cause"):
-        if tagged.get(name):
-            plain[name] = untag(tagged[name])
+    for name, part in (("traceback", tagged.get("traceback")), ("cause", tagged.get("cause") or inner)):
+        if part:
+            plain[name] = untag(part)
     if errors := tagged.get("attributes", {}).get("errors"):
         plain["errors"] = untag(errors)
     return plain

@@ -9,7 +9,7 @@ import importlib
 import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag
@@ -19,7 +19,11 @@ from uuid import UUID
 
 from flux.codec.plain import TAG
 
-_SCALARS = frozenset({str, bool, type(None)})
+MAX_DEPTH = 200
+"""Deepest nesting of a payload in JSON: readers have limits of their own, and not much higher ones."""
+_CONSTANTS = frozenset({str, bool, type(None)})
+_SCALARS = _CONSTANTS | {int, float}
+_CONTAINERS = frozenset({list, dict})
 _BIG = 1 << 2048
 """Integers from here on are stored in hexadecimal: Python limits the digits of decimal texts it converts."""
 
@@ -36,24 +40,52 @@ class NotJson(Exception):
         super().__init__(f"{path} is a {self.kind}")
 
 
-def is_plain(value: Any) -> bool:
-    """Whether a value is JSON as it stands."""
+class TooDeep(NotJson):
+    """A value is nested more than `MAX_DEPTH` levels deep, or stands inside itself."""
+
+    def __init__(self, value: Any) -> None:
+        super().__init__(value, "$")
+
+
+def is_plain(value: Any, depth: int = 0) -> bool:
+    """Whether a value is JSON as it stands, but for numbers that the encoder refuses."""
     kind = type(value)
     if kind in _SCALARS:
         return True
-    if kind is int:
-        return bool(-_BIG < value < _BIG)
-    if kind is float:
-        return math.isfinite(value)
-    if kind is list:
-        return all(map(is_plain, value))
     if kind is dict:
-        return TAG not in value and all(type(key) is str and is_plain(item) for key, item in value.items())
-    return False
+        if TAG in value:
+            return False
+        for key in value:
+            if type(key) is not str:
+                return False
+        return _all_plain(value.values(), depth)
+    return kind is list and _all_plain(value, depth)
+
+
+def _all_plain(items: Iterable[Any], depth: int) -> bool:
+    for item in items:
+        if type(item) not in _SCALARS and (depth >= MAX_DEPTH or not is_plain(item, depth + 1)):
+            return False
+    return True
 
 
 def to_json(value: Any) -> bytes:
-    """Tagged or plain JSON as bytes."""
+    """Plain or tagged JSON of a value, as bytes. Raises `NotJson` for what needs dill."""
+    try:
+        if is_plain(value):
+            return _encoded(value)
+    except ValueError:  # numbers that are infinite, not a number or of thousands of digits: tags carry them
+        pass
+    try:
+        packed = pack(value)
+    except RecursionError:
+        raise TooDeep(value) from None
+    if _is_deep(packed):
+        raise TooDeep(value)
+    return _encoded(packed)
+
+
+def _encoded(value: Any) -> bytes:
     text = _dumps(value)
     try:
         return text.encode()
@@ -61,10 +93,20 @@ def to_json(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
+def _is_deep(packed: Any) -> bool:
+    level = [packed]
+    for _ in range(MAX_DEPTH + 1):
+        level = [item for item in level if type(item) in _CONTAINERS]
+        if not level:
+            return False
+        level = [item for outer in level for item in (outer.values() if type(outer) is dict else outer)]
+    return True
+
+
 def pack(value: Any, path: str = "$") -> Any:
     """Tagged JSON structure of a value. Raises `NotJson` for what needs dill."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in _CONSTANTS:
         return value
     if (packer := _PACKERS.get(kind)) is not None:
         return packer(value, path)
@@ -250,19 +292,31 @@ def _unpack_dataclass(value: dict[str, Any]) -> Any:
     rebuilt = object.__new__(cls)
     for name, item in value["v"].items():
         object.__setattr__(rebuilt, name, unpack(item))
+    for field in dataclasses.fields(cls):
+        if field.name not in value["v"]:
+            _set_default(rebuilt, field)
     return rebuilt
+
+
+def _set_default(rebuilt: Any, field: dataclasses.Field[Any]) -> None:
+    """A field that the class has gained since."""
+    if field.default is not dataclasses.MISSING:
+        object.__setattr__(rebuilt, field.name, field.default)
+    elif field.default_factory is not dataclasses.MISSING:
+        object.__setattr__(rebuilt, field.name, field.default_factory())
 
 
 def _unpack_model(value: dict[str, Any]) -> Any:
     cls = resolve(value["type"])
     content = {name: unpack(item) for name, item in value["v"].items()}
     fields = {name: item for name, item in content.items() if name in cls.model_fields}
+    gained = {name: field for name, field in cls.model_fields.items() if name not in fields and not field.is_required()}
     rebuilt = cls.__new__(cls)
     extra = {name: item for name, item in content.items() if name not in fields}
-    # The way of pickle: no validator, hook or default of the class runs again.
+    # The way of pickle: no validator or hook of the class runs again.
     rebuilt.__setstate__(
         {
-            "__dict__": fields,
+            "__dict__": fields | {name: field.get_default(call_default_factory=True) for name, field in gained.items()},
             "__pydantic_extra__": extra if cls.model_config.get("extra") == "allow" else None,
             "__pydantic_fields_set__": set(value["set"]),
             "__pydantic_private__": unpack(value["private"]) if "private" in value else None,
