@@ -64,7 +64,7 @@ def is_plain(value: Any, depth: int = 0) -> bool:
 
 def _all_plain(items: Iterable[Any], depth: int) -> bool:
     for item in items:
-        if type(item) not in _SCALARS and (depth >= MAX_DEPTH or not is_plain(item, depth + 1)):
+        if type(item) not in _SCALARS and (depth + 1 >= MAX_DEPTH or not is_plain(item, depth + 1)):
             return False
     return True
 
@@ -157,7 +157,10 @@ def _pack_moment(tag: str) -> Callable[[Any, str], Any]:
     def packed(value: Any, path: str) -> Any:
         zone = value.tzinfo
         more: dict[str, Any] = {"fold": 1} if value.fold else {}
-        if zone is not None and type(zone) is not timezone:
+        if type(zone) is timezone:
+            if (offset := zone.utcoffset(None)).microseconds:  # `fromisoformat` drops it when it is all there is
+                more["offset"] = offset // timedelta(microseconds=1)
+        elif zone is not None:
             if type(zone).__module__ != "zoneinfo" or not zone.key:
                 raise NotJson(value, path)
             more["zone"] = zone.key
@@ -330,6 +333,8 @@ def _unpack_moment(kind: type[datetime] | type[time]) -> Callable[[dict[str, Any
         moment = kind.fromisoformat(value["v"])
         if "fold" in value:
             moment = moment.replace(fold=1)
+        if "offset" in value:
+            moment = moment.replace(tzinfo=timezone(timedelta(microseconds=value["offset"])))
         if "zone" in value:
             from zoneinfo import ZoneInfo
 

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import sys
 import types
+from datetime import datetime, time, timedelta, timezone
 
 import pydantic
 import pytest
@@ -69,6 +70,14 @@ def test_usual_depth_is_carried(codec, wrap):
     assert payload.encoding == "json"
     assert codec.decode(payload) == value
     assert preview(payload)
+
+
+@pytest.mark.parametrize("micros", [1, -1, 3_600_000_001])
+def test_offsets_of_microseconds_are_kept(micros):
+    zone = timezone(timedelta(microseconds=micros))
+    for value in (datetime(2025, 1, 1, tzinfo=zone), time(1, tzinfo=zone)):
+        back = Codec("json").decode(Codec("json").encode(value))
+        assert (back, back.tzinfo) == (value, zone)
 
 
 def test_a_value_inside_itself_is_refused_by_the_json_serializer():
