@@ -42,9 +42,9 @@ async def open_host() -> AsyncIterator[LocalHost]:
     from flux.config import load_settings
 
     settings = load_settings({})
-    home = Home(settings.home)
+    Home(settings.home).create()
     clock = SystemClock()
-    codec = Codec(settings.serializer, home.signing_key())
+    codec = Codec(settings.serializer, settings.signing_key())
     store = await Store.open(settings.database_url, clock=clock, synchronous=settings.database_synchronous)
     try:
         yield LocalHost(store, codec, clock)

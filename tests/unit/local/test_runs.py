@@ -1,0 +1,229 @@
+"""`wf.run()` and its relatives, on the real store in a fresh home."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from flux import ExecutionContext, task, workflow
+from flux.domain import ExecutionState
+from flux.errors import (
+    ExecutionContextNotFoundError,
+    ExecutionFinishedError,
+    ExecutionOwnedError,
+    InvalidInputError,
+    NonDeterminismError,
+    UsageError,
+    WaitAmbiguousError,
+)
+from flux.tasks import parallel, pause, sleep
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLUX_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "home"
+
+
+class Approval(BaseModel):
+    approved: bool
+    amount: int = Field(gt=0)
+
+
+@task
+async def greet(name: str) -> str:
+    return f"Hello, {name}"
+
+
+@workflow
+async def hello(ctx: ExecutionContext[str]):
+    return await greet(ctx.input)
+
+
+@workflow
+async def approve(ctx: ExecutionContext[int]):
+    before = await greet("before")
+    answer = await pause("approval", output={"order": ctx.input}, schema=Approval)
+    return [before, answer.amount]
+
+
+@workflow
+async def two_pauses(ctx):
+    return await parallel(pause("a"), pause("b"))
+
+
+def test_a_run_is_durable_and_described(home):
+    ctx = hello.run("World")
+    assert ctx.has_succeeded
+    assert ctx.succeeded
+    assert ctx.output == "Hello, World"
+    assert ctx.current_worker == "local"
+    assert [str(event.type) for event in ctx.events] == [
+        "WORKFLOW_STARTED",
+        "TASK_STARTED",
+        "TASK_COMPLETED",
+        "WORKFLOW_COMPLETED",
+    ]
+    stored = sqlite3.connect(home / "flux.db").execute("select count(*) from events").fetchone()
+    assert stored == (4,)
+    assert (home / ".gitignore").read_text() == "*\n"
+
+
+def test_a_failure_does_not_raise():
+    @workflow
+    async def fails(ctx):
+        raise ValueError("kaboom")
+
+    ctx = fails.run()
+    assert ctx.has_failed
+    assert "kaboom" in str(ctx.output)
+
+
+def test_pause_and_resume():
+    paused = approve.run(7)
+    assert paused.is_paused
+    assert paused.output == {"order": 7}
+    done = approve.resume(paused.execution_id, {"approved": True, "amount": 3})
+    assert done.output == ["Hello, before", 3]
+    assert done.execution_id == paused.execution_id
+    assert [str(event.type) for event in done.events][6:10] == [
+        "WORKFLOW_RESUMING",
+        "WORKFLOW_RESUME_SCHEDULED",
+        "WORKFLOW_RESUME_CLAIMED",
+        "WORKFLOW_RESUMED",
+    ]
+
+
+def test_a_wrong_answer_changes_nothing():
+    paused = approve.run(7)
+    with pytest.raises(InvalidInputError) as caught:
+        approve.resume(paused.execution_id, {"approved": True, "amount": 0})
+    assert caught.value.errors[0]["loc"] == ["amount"]
+    assert approve.resume(paused.execution_id, {"approved": True, "amount": 1}).has_succeeded
+
+
+def test_several_pauses_want_a_name():
+    paused = two_pauses.run()
+    with pytest.raises(WaitAmbiguousError, match="a .*b "):
+        two_pauses.resume(paused.execution_id, 1)
+    assert two_pauses.resume(paused.execution_id, 2, wait="b").is_paused
+    assert two_pauses.resume(paused.execution_id, 1, wait="a").output == [1, 2]
+
+
+def test_run_with_an_id_continues():
+    with pytest.raises(ExecutionContextNotFoundError):
+        hello.run(execution_id="nope")
+    done = hello.run("x")
+    again = hello.run(execution_id=done.execution_id)
+    assert again.output == "Hello, x"
+    assert len(again.events) == len(done.events)
+    with pytest.raises(ExecutionFinishedError):
+        hello.resume(done.execution_id, 1)
+
+    @workflow
+    async def waiter(ctx):
+        return [await pause("go")]
+
+    assert waiter.run(execution_id=waiter.run().execution_id).output == [None]
+
+
+def test_bad_input_is_refused_before_anything_runs(home):
+    @workflow
+    async def typed(ctx: ExecutionContext[Approval]):
+        return ctx.input.amount
+
+    assert typed.run({"approved": True, "amount": 2}).output == 2
+    with pytest.raises(InvalidInputError) as caught:
+        typed.run({"approved": True, "amount": "many"})
+    assert caught.value.errors[0]["loc"] == ["amount"]
+
+
+async def test_inside_a_running_loop():
+    with pytest.raises(UsageError, match="run_async|running event loop"):
+        hello.run("x")
+    assert (await hello.run_async("y")).output == "Hello, y"
+    paused = await approve.run_async(1)
+    assert (await approve.resume_async(paused.execution_id, {"approved": True, "amount": 9})).has_succeeded
+
+
+async def test_concurrent_runs_share_one_database():
+    contexts = await asyncio.gather(*(hello.run_async(str(index)) for index in range(8)))
+    assert [ctx.output for ctx in contexts] == [f"Hello, {index}" for index in range(8)]
+
+
+def interrupted(body: Callable[[], Any]) -> str:
+    """Run `body` in a process of its own that ends hard; the id of the execution it left behind."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            body()
+        finally:
+            os._exit(9)
+    os.waitpid(pid, 0)
+    database = sqlite3.connect(os.environ["FLUX_HOME"] + "/flux.db")
+    return database.execute("select id from executions order by created_at desc").fetchone()[0]
+
+
+def test_an_execution_of_a_dead_process_goes_on(tmp_path):
+    ledger = tmp_path / "ledger"
+
+    @task
+    async def note(text: str) -> str:
+        with ledger.open("a") as file:
+            file.write(text + "\n")
+        return text
+
+    @task
+    async def die_once() -> None:
+        if not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            os._exit(9)
+
+    @workflow
+    async def w(ctx):
+        first = await note("first")
+        await die_once()
+        return [first, await note("second")]
+
+    execution_id = interrupted(lambda: w.run())
+    ctx = w.run(execution_id=execution_id)
+    assert ctx.output == ["first", "second"]
+    assert ledger.read_text() == "first\nsecond\n"
+
+
+async def test_a_running_execution_is_not_taken_twice():
+    started = asyncio.Event()
+    ids: list[str] = []
+
+    @workflow
+    async def slow(ctx):
+        ids.append(ctx.execution_id)
+        started.set()
+        await sleep(0.2)
+        return 1
+
+    running = asyncio.create_task(slow.run_async())
+    await started.wait()
+    with pytest.raises(ExecutionOwnedError):
+        await slow.run_async(execution_id=ids[0])
+    assert (await running).output == 1
+
+
+def test_changed_code_that_diverges_raises_and_leaves_the_execution_as_it_was():
+    paused = approve.run(1)
+
+    @workflow.with_options(name="approve")
+    async def changed(ctx):
+        await greet("something else")
+        return await pause("approval")
+
+    with pytest.raises(NonDeterminismError, match="greet"):
+        changed.resume(paused.execution_id, {"approved": True, "amount": 1})
+    assert approve.run(execution_id=paused.execution_id).state is ExecutionState.COMPLETED
