@@ -132,6 +132,6 @@ def save(project: Path, port: int, number: int) -> float:
 
 
 def repaint() -> Figure:
-    """Milliseconds to draw the list of executions again after an event, 160 by 50, with 10,000 executions live."""
+    """Processor time to draw the list of executions again after an event, 160 by 50, with 10,000 executions live."""
     milliseconds = apart("_repaint", {"executions": 10_000, "events": 200})
-    return Figure("w8", "repaint at 160x50, 10,000 executions live, p50", milliseconds, "ms")
+    return Figure("w8", "repaint at 160x50, 10,000 executions live, p50 of CPU time", milliseconds, "ms")
