@@ -83,6 +83,8 @@ class Releaser:
 
     def start(self) -> None:
         """Begin delivering; the gate opens at once where nothing is recorded."""
+        if not self._recorded and not self._missing:
+            self._open()
         self._wake()
 
     async def recorded(self, call_id: str) -> None:
@@ -168,21 +170,16 @@ class Releaser:
         if self._missing:
             return False
         self._open()
-        queue = self._held or self._live
-        if not queue:
+        if not self._live:
             return False
-        future = queue.popleft()
-        if not future.done():
-            future.set_result(None)
+        _resolve(self._live.popleft())
         return True
 
     def _release_recorded(self, call_id: str) -> bool:
         if call_id in self._cancelled or call_id not in self._waiting:
             return False
         self._recorded.popleft()
-        future = self._waiting.pop(call_id)
-        if not future.done():
-            future.set_result(None)
+        _resolve(self._waiting.pop(call_id))
         return True
 
     def _open(self) -> None:
@@ -191,6 +188,8 @@ class Releaser:
             if self._deadline is not None:
                 self._deadline.cancel()
             self._on_open()
+            while self._held:
+                _resolve(self._held.popleft())
 
     def _stalled(self) -> None:
         """Recorded calls are missing and nothing is about to run."""
@@ -212,3 +211,8 @@ class Releaser:
             self._waiting[self._recorded[0]].cancel()
             return
         self._on_diverged()
+
+
+def _resolve(future: FluxFuture) -> None:
+    if not future.done():
+        future.set_result(None)

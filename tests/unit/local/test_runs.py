@@ -111,7 +111,7 @@ def test_a_wrong_answer_changes_nothing():
 
 def test_several_pauses_want_a_name():
     paused = two_pauses.run()
-    with pytest.raises(WaitAmbiguousError, match="a .*b "):
+    with pytest.raises(WaitAmbiguousError, match=r"a .*b "):
         two_pauses.resume(paused.execution_id, 1)
     assert two_pauses.resume(paused.execution_id, 2, wait="b").is_paused
     assert two_pauses.resume(paused.execution_id, 1, wait="a").output == [1, 2]
@@ -146,7 +146,7 @@ def test_bad_input_is_refused_before_anything_runs(home):
 
 
 async def test_inside_a_running_loop():
-    with pytest.raises(UsageError, match="run_async|running event loop"):
+    with pytest.raises(UsageError, match="running event loop"):
         hello.run("x")
     assert (await hello.run_async("y")).output == "Hello, y"
     paused = await approve.run_async(1)
