@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import random
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +19,6 @@ from flux.dispatch.port import (
     ProbeRequested,
     ProbeResult,
     Progress,
-    Registration,
     RunnerDied,
     ValidationRequested,
     ValidationResult,
@@ -41,15 +38,13 @@ from flux.worker.frames import (
     Progressed,
     Validate,
 )
-from flux.worker.outbox import UNREACHABLE, Connection, Shipment, log_stream, progress_stream
+from flux.worker.link import UNREACHABLE, Connection, Link
+from flux.worker.outbox import Shipment, log_stream, progress_stream
 from flux.worker.pool import LoadFailed, Pool
 from flux.worker.process import Limits, RunnerProcess
 
 logger = logging.getLogger("flux.worker")
-HEARTBEAT = 5.0
-"""Seconds between two heartbeats."""
 _LAST_WORDS = 5.0
-_BACKOFF = (0.1, 5.0)
 
 
 @dataclass(eq=False, slots=True)
@@ -106,11 +101,18 @@ class Agent:
     ) -> None:
         self.name = name
         self._port = port
-        self._slots = slots
-        self._labels = labels or {}
         self._clock = clock or SystemClock()
-        self._on_connection = on_connection or (lambda up, reason: None)
         self._connection = Connection()
+        self._link = Link(
+            port,
+            name,
+            self._connection,
+            registration=lambda: facts.registration(name, slots, labels or {}),
+            on_delivery=self._handle,
+            on_change=on_connection or (lambda up, reason: None),
+            running=lambda: self.running,
+            clock=self._clock,
+        )
         self._held: dict[str, _Held] = {}
         self._claiming: set[str] = set()
         self._suspects: set[str] = set()
@@ -140,9 +142,9 @@ class Agent:
     async def run(self) -> None:
         """Work until `stop`. Raises `UnauthorizedError` and the like when the server refuses the worker."""
         self.pool.start()
-        heartbeats = asyncio.get_running_loop().create_task(self._beat())
+        heartbeats = asyncio.get_running_loop().create_task(self._link.beat())
         try:
-            await self._stay_connected()
+            await self._link.hold(self._stopping)
             await self._drain()
         finally:
             heartbeats.cancel()
@@ -154,60 +156,6 @@ class Agent:
         self._grace = grace
         self._stopping.set()
         await self._stopped.wait()
-
-    async def _stay_connected(self) -> None:
-        delay, known = _BACKOFF[0], False
-        while not self._stopping.is_set():
-            try:
-                await self._port.register(self._registration())
-                self._connection.established()
-                self._on_connection(True, "")
-                known, delay = True, _BACKOFF[0]
-                await self._consume()
-                reason = "the connection ended"
-            except UNREACHABLE as error:
-                if not known and isinstance(error, FluxError) and error.status in (401, 403):
-                    raise
-                reason = str(error) or type(error).__name__
-            if self._stopping.is_set():
-                return
-            self._connection.broken()
-            self._on_connection(False, reason)
-            logger.info("server not reachable (%s); trying again", reason)
-            await self._pause(delay * random.uniform(0.8, 1.2))
-            delay = min(delay * 2, _BACKOFF[1])
-
-    async def _consume(self) -> None:
-        """Deliveries until the connection ends or the agent stops."""
-        loop = asyncio.get_running_loop()
-        reading = loop.create_task(self._read())
-        others = [loop.create_task(self._stopping.wait()), loop.create_task(self._connection.lost.wait())]
-        await asyncio.wait([reading, *others], return_when=asyncio.FIRST_COMPLETED)
-        for other in others:
-            other.cancel()
-        if not reading.done():
-            reading.cancel()
-            with contextlib.suppress(asyncio.CancelledError, *UNREACHABLE):
-                await reading
-            return
-        await reading
-
-    async def _read(self) -> None:
-        async for delivery in self._port.deliveries(self.name):
-            self._handle(delivery)
-
-    async def _beat(self) -> None:
-        while True:
-            await self._clock.sleep(HEARTBEAT)
-            if not self._connection.up.is_set():
-                continue
-            try:
-                await self._port.heartbeat(self.name, self.running)
-            except UNREACHABLE as error:
-                logger.debug("heartbeat failed: %s", error)
-                self._connection.broken()
-            except FluxError as error:
-                logger.warning("the server refused a heartbeat: %s", error)
 
     async def _drain(self) -> None:
         """Wait for what runs, within the grace period."""
@@ -234,21 +182,6 @@ class Agent:
             with contextlib.suppress(FluxError, OSError, TimeoutError):
                 await asyncio.wait_for(self._port.leave(self.name), 2.0)
 
-    async def _pause(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
-
-    def _registration(self) -> Registration:
-        return Registration(
-            self.name,
-            self._slots,
-            facts.runtime(),
-            facts.packages(),
-            facts.resources(),
-            self._labels,
-            os.getpid(),
-        )
-
     # -- from the server ------------------------------------------------------------------------
 
     def _handle(self, delivery: Delivery) -> None:
@@ -265,15 +198,20 @@ class Agent:
                 self._spawn(self._probe(delivery))
 
     async def _take(self, assigned: Assigned) -> None:
-        """Claim an execution and start it; one that is leaving its runner is waited for first."""
+        """Claim an execution and start it, when what runs of it here under an earlier claim has gone."""
         execution_id = assigned.execution_id
         if execution_id in self._claiming:
             return
         self._claiming.add(execution_id)
         try:
-            if (earlier := self._held.get(execution_id)) is not None:
+            earlier = self._held.get(execution_id)
+            if earlier is not None and earlier.shipment.releasing:
                 await earlier.gone.wait()
             claim = await self._port.claim(self.name, execution_id)
+            if (earlier := self._held.get(execution_id)) is not None:
+                if earlier.generation == claim.execution.generation:
+                    return
+                await self._fence(earlier)
             held = self._hold(claim)
         except (ConflictError, NotFoundError) as error:
             logger.debug("execution %s is not ours: %s", execution_id, error)
@@ -286,6 +224,13 @@ class Agent:
         finally:
             self._claiming.discard(execution_id)
         await self._place(held, claim)
+
+    async def _fence(self, held: _Held) -> None:
+        """End what runs under a claim that the server has given out again."""
+        held.shipment.abandon()
+        if held.runner is not None:
+            held.runner.send(Ack(held.execution_id, 0, error="the server has given the execution out again"))
+        await held.gone.wait()
 
     async def _place(self, held: _Held, claim: Claim) -> None:
         alone = held.execution_id in self._suspects

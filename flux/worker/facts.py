@@ -8,6 +8,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from flux.dispatch.port import Registration
+
+
+def registration(name: str, slots: int, labels: dict[str, str]) -> Registration:
+    """All of it."""
+    return Registration(name, slots, runtime(), packages(), resources(), labels, os.getpid())
+
 
 def runtime() -> dict[str, str]:
     """Operating system and Python."""

@@ -94,8 +94,11 @@ class Host:
 
     def acknowledge(self, ack: Ack) -> None:
         """Appended events are durable, or never will be."""
-        if (journal := self._journals.get(ack.execution_id)) is not None:
-            journal.acknowledged(ack)
+        if (journal := self._journals.get(ack.execution_id)) is None:
+            return
+        journal.acknowledged(ack)
+        if ack.error and (session := self._sessions.get(ack.execution_id)) is not None:
+            session.fail(StaleClaimError(ack.error))
 
     def answer(self, frame: Answer) -> None:
         """A wait of a running execution has been answered."""

@@ -3,73 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from flux.dispatch.port import Acknowledged, Checkpoint, Progress, WorkerPort
 from flux.domain import EventRecord, LogLine
-from flux.errors import (
-    FluxError,
-    ServerUnavailableError,
-    StoreError,
-    UnauthorizedError,
-    WorkerNotFoundError,
-)
+from flux.errors import FluxError
 from flux.worker.frames import Append
+from flux.worker.link import Connection
 
 logger = logging.getLogger("flux.worker")
-T = TypeVar("T")
 
-UNREACHABLE = (ServerUnavailableError, StoreError, UnauthorizedError, WorkerNotFoundError, OSError, TimeoutError)
-"""Errors after which the same request may succeed later."""
 _EVENTS_AT_ONCE = 1_000
 _LINES_AT_ONCE = 2_000
 _LINES_KEPT = 20_000
 _PROGRESS_KEPT = 1_000
-_UNKNOWN_TRIES = 5
-
-
-class Connection:
-    """Whether the server can be reached; failed senders wait here."""
-
-    def __init__(self) -> None:
-        self.up = asyncio.Event()
-        self.lost = asyncio.Event()
-
-    def established(self) -> None:
-        """The worker is registered."""
-        self.lost.clear()
-        self.up.set()
-
-    def broken(self) -> None:
-        """A request failed: the worker should register again."""
-        self.up.clear()
-        self.lost.set()
-
-    async def retried(self, request: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a request, which must be harmless to repeat, until the server answers it.
-
-        Raises what the server refuses it with.
-        """
-        delay, unknown = 0.05, 0
-        while True:
-            try:
-                return await request()
-            except UNREACHABLE as error:
-                if not isinstance(error, StoreError):
-                    self.broken()
-                logger.debug("request failed, will be repeated: %s", error)
-            except FluxError as error:
-                unknown += 1
-                if error.status < 500 or unknown >= _UNKNOWN_TRIES:
-                    raise
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.up.wait(), delay * 10)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 5.0)
 
 
 class Shipment:
@@ -96,6 +46,7 @@ class Shipment:
         self._queue: deque[Append] = deque()
         self._task: asyncio.Task[None] | None = None
         self.refused = False
+        self.releasing = False
         self.released = False
 
     def add(self, append: Append) -> None:
@@ -103,6 +54,7 @@ class Shipment:
         if self.refused:
             self._on_refused(append, "another owner has the execution")
             return
+        self.releasing = self.releasing or append.release
         self._queue.append(append)
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._ship())

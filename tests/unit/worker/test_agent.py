@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 
 import pytest
@@ -29,7 +30,7 @@ WAITING = """
     import asyncio
 
     @workflow
-    async def waits(ctx):
+    async def lingers(ctx):
         print("begun")
         await asyncio.Event().wait()
 """
@@ -127,7 +128,7 @@ async def test_a_refused_worker_gives_up(port):
 async def test_heartbeats_name_what_runs(port, start, bundle):
     clock = FakeClock()
     start(clock=clock)
-    execution_id = port.submit(bundle(WAITING), "waits")
+    execution_id = port.submit(bundle(WAITING), "lingers")
     await port.until(lambda: "begun" in port.texts())
     clock.advance(5.0)
     await port.until(lambda: (execution_id,) in port.heartbeats)
@@ -135,7 +136,7 @@ async def test_heartbeats_name_what_runs(port, start, bundle):
 
 async def test_a_cancel_request_reaches_the_running_code(port, start, bundle):
     start()
-    execution_id = port.submit(bundle(WAITING), "waits")
+    execution_id = port.submit(bundle(WAITING), "lingers")
     await port.until(lambda: "begun" in port.texts(execution_id) and port.history[execution_id])
     event = EventRecord(ExecutionEventType.WORKFLOW_CANCELLING, "server", "", 0, "c1")
     port.deliver(CancelRequested(execution_id, port._append(execution_id, [event])[0]))
@@ -272,7 +273,7 @@ async def test_stopping_lets_what_runs_finish(port, start, bundle):
 
 async def test_stopping_without_grace_hands_the_rest_back(port, start, bundle):
     agent = start()
-    execution_id = port.submit(bundle(WAITING), "waits")
+    execution_id = port.submit(bundle(WAITING), "lingers")
     await port.until(lambda: "begun" in port.texts())
     pids = [runner.pid for runner in agent.pool.runners]
     await agent.stop()
@@ -298,3 +299,27 @@ async def test_a_failed_task_arrives_with_its_exception(port, start, bundle):
     error = await port.finished(port.submit(code, "pay"))
     assert isinstance(error, ExecutionError)
     assert "no money" in str(error)
+
+
+async def test_an_execution_given_out_again_starts_anew_here(port, start, bundle):
+    """Its lease had run out; what still runs of it under the old claim is ended first."""
+    agent = start()
+    execution_id = port.submit(bundle(WAITING), "lingers")
+    await port.until(lambda: port.texts(execution_id) == ["begun"])
+    port.executions[execution_id] = dataclasses.replace(port.executions[execution_id], owner="")
+    port.offer(execution_id)
+    await port.until(lambda: port.texts(execution_id) == ["begun", "begun"])
+    assert port.executions[execution_id].generation == 2
+    assert agent.running == (execution_id,)
+    assert [len(runner.executions) for runner in agent.pool.runners if runner.digest] == [1]
+
+
+async def test_an_offer_of_what_runs_here_changes_nothing(port, start, bundle):
+    agent = start()
+    execution_id = port.submit(bundle(WAITING), "lingers")
+    await port.until(lambda: port.texts(execution_id) == ["begun"])
+    port.offer(execution_id)
+    other = port.submit(bundle(GREET), "hello", "Ada")
+    assert await port.finished(other) == "Hello, Ada"
+    assert execution_id in agent.running
+    assert port.texts(execution_id) == ["begun"]
