@@ -172,6 +172,23 @@ def test_every_command_in_the_docs_exists() -> None:
             assert known is None or command in known, f"flux {group} {command}"
 
 
+async def test_the_documented_routes_are_those_of_the_server() -> None:
+    from flux.clock import SystemClock
+    from flux.config import load_settings
+    from flux.server.app import create_app
+    from flux.store import Store
+
+    store = await Store.open("sqlite:///:memory:", clock=SystemClock())
+    try:
+        paths = create_app(load_settings({}), store).openapi()["paths"]
+    finally:
+        await store.close()
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    table = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]*)`", table)) == served
+
+
 def test_changelog_begins_with_the_version_in_pyproject() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     titles = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
