@@ -11,12 +11,14 @@ FluxError                          code, status, exit_code, hint
 │  ├─ WorkflowNotFoundError, VersionNotFoundError, TaskNotFoundError
 │  ├─ ExecutionContextNotFoundError
 │  ├─ WaitNotFoundError
-│  └─ WorkerNotFoundError
+│  ├─ WorkerNotFoundError
+│  └─ ServiceNotFoundError, EndpointNotFoundError
 ├─ ConflictError                   the thing exists, but not in a state that allows this
 │  ├─ ExecutionFinishedError, NotPausedError, ExecutionCancellingError, ExecutionOwnedError
 │  ├─ WaitAmbiguousError, WaitAnsweredError
 │  ├─ StaleClaimError
-│  └─ WorkflowAlreadyExistError
+│  ├─ WorkflowAlreadyExistError
+│  └─ ServiceExistsError, EndpointCollisionError
 ├─ WorkflowCatalogError            code that cannot be registered
 ├─ CodecError                      a value that cannot be stored
 ├─ ConfigurationError              a wrong setting
@@ -231,6 +233,20 @@ class WorkerNotFoundError(NotFoundError):
     code = "worker_not_found"
 
 
+class ServiceNotFoundError(NotFoundError):
+    """No service of that name exists."""
+
+    code = "service_not_found"
+    hint = "List them with `flux service list`, or make one with `flux service create NAME`."
+
+
+class EndpointNotFoundError(NotFoundError):
+    """The service offers no workflow of that name."""
+
+    code = "endpoint_not_found"
+    hint = "See what it offers with `flux service show NAME`."
+
+
 class ConflictError(FluxError):
     """The thing exists, but its state does not allow this."""
 
@@ -296,6 +312,27 @@ class WorkflowAlreadyExistError(ConflictError):
     """A workflow of that name exists."""
 
     code = "workflow_exists"
+
+
+class ServiceExistsError(ConflictError):
+    """A service of that name exists."""
+
+    code = "service_exists"
+
+
+class EndpointCollisionError(ConflictError):
+    """Several workflows of a service have one name: `workflows` has them all."""
+
+    code = "endpoint_collision"
+    hint = "Exclude all but one with `flux service exclude NAME REF`."
+
+    def __init__(self, message: str = "", workflows: Sequence[str] = ()) -> None:
+        self.workflows = list(workflows)
+        super().__init__(message)
+
+    def extra(self) -> Mapping[str, Any]:
+        """The workflows that have the name."""
+        return {"workflows": self.workflows}
 
 
 class WorkflowCatalogError(FluxError):

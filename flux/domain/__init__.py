@@ -9,6 +9,7 @@ from flux.domain.events import (
     WaitKind,
 )
 from flux.domain.execution import Claim, Execution, LogLine, PendingWait
+from flux.domain.service import Service
 from flux.domain.workflow import (
     Bundle,
     Manifest,
@@ -32,6 +33,7 @@ __all__ = [
     "Module",
     "PendingWait",
     "ResourceRequest",
+    "Service",
     "Wait",
     "WaitKind",
     "WorkflowRef",

@@ -16,6 +16,7 @@ from flux.store.ledger import Ledger
 from flux.store.locking import ServerLock
 from flux.store.logs import Logs
 from flux.store.migrate import migrate
+from flux.store.services import Services
 from flux.store.sqlite import MEMORY, SQLiteDriver
 from flux.store.waits import Waits
 from flux.store.workers import Workers
@@ -46,6 +47,7 @@ class Store:
         self.executions = Executions(driver, self.committer, ledger, clock)
         self.waits = Waits(driver, self.committer, ledger, clock)
         self.catalog = Catalog(driver, self.committer, clock)
+        self.services = Services(driver, self.committer, clock)
         self.workers = Workers(driver, self.committer, clock)
         self.logs = Logs(driver, self.committer)
 
