@@ -25,7 +25,7 @@ from flux.dispatch.port import (
     WorkerPort,
 )
 from flux.domain import Bundle, Claim, LogLine
-from flux.errors import ConflictError, FluxError, NotFoundError
+from flux.errors import ConflictError, FluxError, NotFoundError, UsageError
 from flux.worker import facts
 from flux.worker.frames import (
     Ack,
@@ -45,6 +45,7 @@ from flux.worker.process import Limits, RunnerProcess
 
 logger = logging.getLogger("flux.worker")
 _LAST_WORDS = 5.0
+_SUSPECTS_KEPT = 10_000
 
 
 @dataclass(eq=False, slots=True)
@@ -99,6 +100,8 @@ class Agent:
         clock: Clock | None = None,
         on_connection: Callable[[bool, str], None] | None = None,
     ) -> None:
+        if not name or "/" in name:
+            raise UsageError(f"'{name}' cannot name a worker: it stands in addresses.", hint="Leave out the slash.")
         self.name = name
         self._port = port
         self._clock = clock or SystemClock()
@@ -349,6 +352,8 @@ class Agent:
         if not lost:
             return
         logger.warning("a runner %s; executions in it: %s", reason, ", ".join(one.execution_id for one in lost))
+        if len(self._suspects) > _SUSPECTS_KEPT:
+            self._suspects.clear()  # most have long since ended on other workers
         self._suspects.update(one.execution_id for one in lost)
         death = RunnerDied(
             tuple(one.execution_id for one in lost),

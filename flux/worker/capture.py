@@ -54,17 +54,20 @@ class Capture:
     def write(self, source: str, text: str) -> None:
         """Text from `print` and the like; whole lines are passed on, the rest waits for its end."""
         execution_id, task = current_call() or ("", "")
-        now = time.monotonic()
+        key = (execution_id, task, source)
         with self._lock:
-            key = (execution_id, task, source)
             buffer = self._buffers.get(key)
             if buffer is None:
                 buffer = self._buffers[key] = LineBuffer(self._limits.line)
+            if "\n" not in text:
+                buffer.keep(text)
+                return
+            now = time.monotonic()
             meter = self._meter(execution_id, now)
             lines = buffer.feed(text, lambda count: self._take(meter, execution_id, count, now))
-            self._add(key, _LEVELS.get(source, "INFO"), lines)
-            if lines or meter.dropped:
-                self._pass_on(now)
+            if lines:
+                self._add(key, _LEVELS.get(source, "INFO"), lines)
+            self._pass_on(now)
 
     def log(self, level: str, logger: str, text: str) -> None:
         """A log record; each of its lines stands alone."""
@@ -127,9 +130,10 @@ class Capture:
         self._batch.extend(LogLine(moment, level, source, line, execution_id, task) for line in lines)
 
     def _pass_on(self, now: float) -> None:
-        if now - self._sent_at >= self._limits.interval:
+        """Send now or soon; the timer is set even for lines that were dropped, so that this is told."""
+        if self._batch and now - self._sent_at >= self._limits.interval:
             self.flush()
-        if not self._armed and (self._batch or any(meter.dropped for meter in self._meters.values())):
+        if not self._armed:
             self._armed = True
             self._later(self._limits.interval, self._wake)
 

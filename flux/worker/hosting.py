@@ -16,7 +16,7 @@ import msgspec
 from flux.clock import Clock
 from flux.codec import Codec
 from flux.domain import Bundle, EventRecord, Execution, ExecutionEventType, Manifest, WorkflowRef
-from flux.engine.loader import describe_failure, load
+from flux.engine.loader import describe_failure, load, unload
 from flux.engine.manifest import manifest_of, workflows_of
 from flux.engine.session import Session
 from flux.engine.types import check_answer, check_input, resolve_model
@@ -54,6 +54,7 @@ class Host:
         self._on_idle = on_idle
         self._codec = Codec()
         self._bundle: Bundle | None = None
+        self._added: list[str] = []
         self._workflows: Mapping[WorkflowRef, Workflow[Any, Any]] = {}
         self._sessions: dict[str, Session] = {}
         self._journals: dict[str, PipeJournal] = {}
@@ -65,13 +66,15 @@ class Host:
         return bool(self._journals)
 
     def load(self, frame: Load) -> None:
-        """Import the code and tell what is in it."""
+        """Import the code and tell what is in it; code that was imported before makes room for it."""
         self._codec = Codec(
             serializer="json" if frame.settings.get("serializer") == "json" else "pkl",
             key=bytes.fromhex(frame.settings.get("key", "")),
         )
+        if self._bundle is not None:
+            self._make_room(self._bundle)
         self._bundle = frame.bundle
-        _enter(frame.cwd, frame.bundle)
+        self._added = _enter(frame.cwd, frame.bundle)
         try:
             manifest = self._import(frame.bundle)
         except BaseException as error:
@@ -81,7 +84,8 @@ class Host:
         else:
             loaded = Loaded(manifest)
         self._capture.flush()
-        self._channel.send(loaded)
+        # At once: the next frame may ask for code that does not come back, or takes the process along.
+        self._channel.send_now(loaded)
 
     def start(self, frame: Start) -> None:
         """Run an execution from its history onwards."""
@@ -118,6 +122,11 @@ class Host:
             # A validator written by the user may raise whatever it likes.
             errors = [{"loc": [], "msg": f"{type(error).__name__}: {error}", "type": "validator_failed"}]
         self._channel.send(Validated(frame.request_id, [_sendable(error) for error in errors]))
+
+    def _make_room(self, bundle: Bundle) -> None:
+        self._workflows = {}
+        unload(bundle)
+        sys.path[:] = [folder for folder in sys.path if folder not in self._added]
 
     def _import(self, bundle: Bundle) -> Manifest:
         module = load(bundle)
@@ -185,15 +194,20 @@ class Host:
         return list(check_answer(resolve_model(frame.model), schema, value))
 
 
-def _enter(cwd: str, bundle: Bundle) -> None:
-    """Work in `cwd`; what the bundle does not hold may still be imported from beside its entry, last."""
+def _enter(cwd: str, bundle: Bundle) -> list[str]:
+    """Work in `cwd`; what the bundle does not hold may still be imported from beside its entry, last.
+
+    The folders that this adds to `sys.path` come back.
+    """
     with contextlib.suppress(OSError):
         os.chdir(cwd or ".")
     depth = bundle.entry.count(".") + (1 if bundle.modules[bundle.entry].package else 0)
     root = os.path.dirname(bundle.path)  # noqa: PTH120  # a Path would be made for this alone
     for _ in range(depth):
         root = os.path.dirname(root)  # noqa: PTH120
-    sys.path.extend(folder for folder in (root, cwd) if folder and folder not in sys.path)
+    added = [folder for folder in dict.fromkeys((root, cwd)) if folder and folder not in sys.path]
+    sys.path.extend(added)
+    return added
 
 
 def _sendable(error: Mapping[str, Any]) -> dict[str, object]:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 _IDLE_AT_MOST = 16
+_IDLE_SECONDS = 3.0
+"""Servers hang up on silent connections after some seconds; a request must not cross with that."""
 _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -45,7 +47,7 @@ class PostClient:
         self._prefix = parts.path.rstrip("/")
         self._host_header = parts.netloc.rpartition("@")[2]
         self._timeout = timeout
-        self._idle: deque[_Connection] = deque()
+        self._idle: deque[tuple[float, _Connection]] = deque()
 
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Response:
         """The answer to one request.
@@ -64,7 +66,7 @@ class PostClient:
                 writer.close()
                 raise
         if reusable and len(self._idle) < _IDLE_AT_MOST:
-            self._idle.append((reader, writer))
+            self._idle.append((asyncio.get_running_loop().time(), (reader, writer)))
         else:
             writer.close()
         return response
@@ -72,12 +74,13 @@ class PostClient:
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
-            self._idle.pop()[1].close()
+            self._idle.pop()[1][1].close()
 
     async def _connection(self) -> _Connection:
         while self._idle:
-            reader, writer = self._idle.pop()
-            if not reader.at_eof() and not writer.is_closing():
+            since, (reader, writer) = self._idle.pop()
+            fresh = asyncio.get_running_loop().time() - since < _IDLE_SECONDS
+            if fresh and not reader.at_eof() and not writer.is_closing():
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port, ssl=self._tls)

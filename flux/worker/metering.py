@@ -41,35 +41,31 @@ class Meter:
         self._limits = limits
         self._tokens = float(limits.burst)
         self._at = now
-        self._shut = False
+        self._opens_at = now
         self.dropped = 0
 
     def take(self, lines: int, now: float) -> int:
         """How many of `lines` may pass; the others are counted as dropped."""
-        self._refill(now)
-        if self._shut and self._tokens < self._limits.rate:
+        if now < self._opens_at:
             self.dropped += lines
             return 0
+        self._tokens = min(float(self._limits.burst), self._tokens + (now - self._at) * self._limits.rate)
+        self._at = now
         allowed = min(lines, int(self._tokens))
         self._tokens -= allowed
-        self._shut = allowed < lines
-        self.dropped += lines - allowed
+        if allowed < lines:
+            self._opens_at = now + 1.0 - self._tokens / self._limits.rate
+            self.dropped += lines - allowed
         return allowed
 
     def is_open(self, now: float) -> bool:
         """Whether a line would pass now; then it is time to tell what was dropped before."""
-        self._refill(now)
-        return not self._shut or self._tokens >= self._limits.rate
+        return now >= self._opens_at
 
     def settle(self) -> int:
         """Lines dropped since the last call."""
         dropped, self.dropped = self.dropped, 0
         return dropped
-
-    def _refill(self, now: float) -> None:
-        elapsed = max(0.0, now - self._at)
-        self._tokens = min(float(self._limits.burst), self._tokens + elapsed * self._limits.rate)
-        self._at = now
 
 
 class LineBuffer:
@@ -90,7 +86,7 @@ class LineBuffer:
     def feed(self, text: str, allow: Allow) -> list[str]:
         """The lines that `text` completes, of which only as many are made as `allow` lets pass."""
         if "\n" not in text:
-            self._keep(self._partial, text)
+            self.keep(text)
             return []
         complete = text.count("\n")
         allowed = allow(complete)
@@ -98,7 +94,8 @@ class LineBuffer:
         tail = lines.pop()
         if lines:
             lines[0] = self._partial + lines[0]
-        self._keep("", tail[tail.rfind("\n") + 1 :])
+        self._partial = ""
+        self.keep(tail[tail.rfind("\n") + 1 :])
         return [self._cut(line) for line in lines]
 
     def rest(self) -> str:
@@ -106,9 +103,10 @@ class LineBuffer:
         partial, self._partial = self._cut(self._partial), ""
         return partial
 
-    def _keep(self, partial: str, text: str) -> None:
-        room = self._limit + 1 - len(partial)
-        self._partial = partial + text[: max(0, room)]
+    def keep(self, text: str) -> None:
+        """Add to the unfinished line; what is beyond the limit is not kept."""
+        if (room := self._limit + 1 - len(self._partial)) > 0:
+            self._partial += text[:room]
 
     def _cut(self, line: str) -> str:
         line = line.removesuffix("\r")

@@ -1,10 +1,18 @@
-"""Importing a bundle to see what is in it, without keeping the process."""
+"""Importing bundles to see what is in them, without keeping the process."""
 
 from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from flux.domain import Bundle, LogLine
 from flux.worker.frames import FromRunner, Loaded
 from flux.worker.process import Limits, RunnerProcess
+
+PATIENCE = 3.0
+"""Seconds that the bundles behind a slow one wait before they go on in a process of their own."""
 
 
 class _Nobody:
@@ -31,10 +39,56 @@ async def probe(bundle: Bundle, cwd: str = "", *, limits: Limits | None = None) 
         >>> loaded.error or [str(spec.ref) for spec in loaded.manifest.workflows]  # doctest: +SKIP
         ['default/hello']
     """
-    runner = await RunnerProcess.spawn(_Nobody(), cwd, limits or Limits())
-    try:
+    async with _process(cwd, limits) as runner:
         return await runner.load(bundle, cwd, {})
+
+
+async def probe_all(
+    bundles: Sequence[Bundle],
+    cwd: str = "",
+    *,
+    on_loaded: Callable[[Bundle, Loaded], None] = lambda bundle, loaded: None,
+    limits: Limits | None = None,
+    patience: float = PATIENCE,
+) -> list[Loaded]:
+    """Import bundles one after the other in one throwaway process; the answers are in their order.
+
+    What one of them does to the process hurts no other: after a crash the rest goes on in a new process,
+    and so it does when one takes longer than `patience` seconds, while that one goes on in the old.
+
+    Args:
+        on_loaded: called with each answer as soon as it is there.
+    """
+    answers: dict[int, Loaded] = {}
+
+    def answer(index: int, loaded: Loaded) -> None:
+        answers[index] = loaded
+        on_loaded(bundles[index], loaded)
+
+    rest = list(range(len(bundles)))
+    async with asyncio.TaskGroup() as group:
+        while rest:
+            moving: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
+            group.create_task(_in_one([(index, bundles[index]) for index in rest], cwd, limits, patience, answer, moving))
+            rest = await moving
+    return [answers[index] for index in range(len(bundles))]
+
+
+async def _in_one(
+    queue: Sequence[tuple[int, Bundle]],
+    cwd: str,
+    limits: Limits | None,
+    patience: float,
+    answer: Callable[[int, Loaded], None],
+    moving: asyncio.Future[list[int]],
+) -> None:
+    """Import as many as one process can take; `moving` gets the indexes of those that need another one."""
+    try:
+        async with _process(cwd, limits) as runner:
+            loads = [asyncio.ensure_future(runner.load(bundle, cwd, {})) for _, bundle in queue]
+            try:
+                ...
+            finally:
+                ...
     finally:
-        runner.draining = True
-        runner.kill()
-        await runner.ended
+        ...

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -94,7 +95,7 @@ class RunnerProcess:
         self._limits = limits
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._loaded: asyncio.Future[Loaded] = self._loop.create_future()
+        self._loading: deque[asyncio.Future[Loaded]] = deque()
         self._validations: dict[str, asyncio.Future[list[dict[str, object]]]] = {}
         self._stack = bytearray()
         self._stack_seen = asyncio.Event()
@@ -141,12 +142,17 @@ class RunnerProcess:
         return self.alive and not self.draining and not self.exclusive and not self._verdict
 
     async def load(self, bundle: Bundle, cwd: str, settings: Mapping[str, str]) -> Loaded:
-        """Import a bundle. A crash or a hang on import is an answer with `error` too."""
+        """Import a bundle. A crash or a hang on import is an answer with `error` too.
+
+        Several may be asked for at once: they are imported in turn, each in place of the one before.
+        """
         self.digest = bundle.digest
+        answer: asyncio.Future[Loaded] = self._loop.create_future()
+        self._loading.append(answer)
         self._channel.send(Load(bundle, cwd, dict(settings)))
-        await self._first(self._loaded, self._limits.loading)
-        if self._loaded.done():
-            return self._loaded.result()
+        await self._first(answer, self._limits.loading)
+        if answer.done():
+            return answer.result()
         reason = await self.ended if self.ended.done() else await self.end_blocked(self._limits.loading, "importing")
         return Loaded(error=f"the runner {reason.splitlines()[0]} on import", traceback=reason, path=bundle.path)
 
@@ -224,8 +230,8 @@ class RunnerProcess:
                 if frame.threads_stuck:
                     self._owner.on_frame(self, frame)
             case Loaded():
-                if not self._loaded.done():
-                    self._loaded.set_result(frame)
+                if self._loading and not (answer := self._loading.popleft()).done():
+                    answer.set_result(frame)
             case Validated():
                 waiting = self._validations.get(frame.request_id)
                 if waiting is not None and not waiting.done():
