@@ -18,7 +18,20 @@ from flux.security import Tokens, is_loopback
 from flux.server import problems
 from flux.server.access import permission_of
 from flux.server.guard import BodyLimit, SameHost
-from flux.server.routes import executions, health, live, logs, reloads, runs, waits, worker_protocol, workers, workflows
+from flux.server.routes import (
+    endpoints,
+    executions,
+    health,
+    live,
+    logs,
+    reloads,
+    runs,
+    services,
+    waits,
+    worker_protocol,
+    workers,
+    workflows,
+)
 from flux.server.state import build
 from flux.server.version import VERSION
 from flux.store import Store
@@ -27,6 +40,8 @@ _ROUTERS = (
     runs.router,  # first: the hot ones
     executions.router,
     workflows.router,
+    services.router,
+    endpoints.router,
     workers.router,
     live.router,
     waits.router,
@@ -59,7 +74,7 @@ def create_app(
         async with app.router.lifespan_context(app): ...
     """
     retry = settings.workers
-    services = build(
+    parts = build(
         store,
         clock or SystemClock(),
         codec or Codec(settings.serializer),
@@ -73,7 +88,7 @@ def create_app(
         middleware=_middleware(host or settings.server_host),
         redirect_slashes=False,
     )
-    app.state.services = services
+    app.state.services = parts
     app.state.tokens = tokens or Tokens(settings.bootstrap_token(), settings.signing_key())
     problems.install(app)
     app.router.routes.extend(worker_protocol.routes)
