@@ -99,6 +99,14 @@ def load(bundle: Bundle) -> ModuleType:
     return module
 
 
+def unload(bundle: Bundle) -> None:
+    """Take the modules of a bundle out of this process again, so that another one can use their names."""
+    _forget_former(bundle)
+    for name, folder in _namespaces(bundle).items():
+        if folder in getattr(sys.modules.get(name), "__path__", ()):
+            del sys.modules[name]
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """Why a bundle cannot be imported.

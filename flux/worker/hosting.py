@@ -126,6 +126,11 @@ class Host:
     def _make_room(self, bundle: Bundle) -> None:
         self._workflows = {}
         unload(bundle)
+        # What was found beside the bundle is as local to it; installed packages stay, many bear no second import.
+        for name, module in list(sys.modules.items()):
+            path = getattr(module, "__file__", None) or ""
+            if path.startswith(tuple(f"{folder}{os.sep}" for folder in self._added)) and "site-packages" not in path:
+                del sys.modules[name]
         sys.path[:] = [folder for folder in sys.path if folder not in self._added]
 
     def _import(self, bundle: Bundle) -> Manifest:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from flux.domain import Bundle, LogLine
 from flux.worker.frames import FromRunner, Loaded
@@ -58,37 +57,83 @@ async def probe_all(
 
     Args:
         on_loaded: called with each answer as soon as it is there.
+
+    Example:
+        >>> await probe_all([collect_file(path) for path in paths], "/srv/app")  # doctest: +SKIP
+        [Loaded(manifest=Manifest(workflows=(WorkflowSpec(…
     """
     answers: dict[int, Loaded] = {}
 
-    def answer(index: int, loaded: Loaded) -> None:
+    def tell(index: int, loaded: Loaded) -> None:
         answers[index] = loaded
         on_loaded(bundles[index], loaded)
 
-    rest = list(range(len(bundles)))
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.TaskGroup() as slow:
+        series = _Series(cwd, limits, patience, tell, slow)
+        rest: _Queue = list(enumerate(bundles))
         while rest:
-            moving: asyncio.Future[list[int]] = asyncio.get_running_loop().create_future()
-            group.create_task(_in_one([(index, bundles[index]) for index in rest], cwd, limits, patience, answer, moving))
-            rest = await moving
+            rest = await series.in_one_process(rest)
     return [answers[index] for index in range(len(bundles))]
 
 
-async def _in_one(
-    queue: Sequence[tuple[int, Bundle]],
-    cwd: str,
-    limits: Limits | None,
-    patience: float,
-    answer: Callable[[int, Loaded], None],
-    moving: asyncio.Future[list[int]],
-) -> None:
-    """Import as many as one process can take; `moving` gets the indexes of those that need another one."""
+_Queue = Sequence[tuple[int, Bundle]]
+
+
+class _Series:
+    """Bundles on their way through as few processes as possible."""
+
+    def __init__(
+        self,
+        cwd: str,
+        limits: Limits | None,
+        patience: float,
+        tell: Callable[[int, Loaded], None],
+        slow: asyncio.TaskGroup,
+    ) -> None:
+        self._cwd = cwd
+        self._limits = limits
+        self._patience = patience
+        self._tell = tell
+        self._slow = slow
+
+    async def in_one_process(self, queue: _Queue) -> _Queue:
+        """Import as many as one process can take; those that need another one come back."""
+        async with AsyncExitStack() as stack:
+            runner = await stack.enter_async_context(_process(self._cwd, self._limits))
+            loads = [asyncio.ensure_future(runner.load(bundle, self._cwd, {})) for _, bundle in queue]
+            stack.callback(_cancel, loads)
+            for position, (index, _) in enumerate(queue):
+                load = loads[position]
+                done, _ = await asyncio.wait((load,), timeout=self._patience)
+                if not done:
+                    self._slow.create_task(self._wait(index, load, stack.pop_all()))
+                    return queue[position + 1 :]
+                loaded = load.result()
+                died = bool(loaded.error) and not runner.alive
+                if died and position > 0:
+                    # It may have died of what an earlier one left behind: only the first is to blame.
+                    return queue[position:]
+                self._tell(index, loaded)
+                if died:
+                    return queue[position + 1 :]
+        return []
+
+    async def _wait(self, index: int, load: asyncio.Future[Loaded], process: AsyncExitStack) -> None:
+        async with process:
+            self._tell(index, await load)
+
+
+@asynccontextmanager
+async def _process(cwd: str, limits: Limits | None) -> AsyncIterator[RunnerProcess]:
+    runner = await RunnerProcess.spawn(_Nobody(), cwd, limits or Limits())
     try:
-        async with _process(cwd, limits) as runner:
-            loads = [asyncio.ensure_future(runner.load(bundle, cwd, {})) for _, bundle in queue]
-            try:
-                ...
-            finally:
-                ...
+        yield runner
     finally:
-        ...
+        runner.draining = True
+        runner.kill()
+        await runner.ended
+
+
+def _cancel(loads: Sequence[asyncio.Future[Loaded]]) -> None:
+    for load in loads:
+        load.cancel()
