@@ -26,6 +26,7 @@ COMMANDS = {
     "exec": Entry("flux.cli.exec", "Run a workflow of a file here and now, without a server."),
     "workflow": Entry("flux.cli.workflow", "Register, look at and run workflows."),
     "execution": Entry("flux.cli.execution", "Look at executions, answer, cancel and rerun them."),
+    "service": Entry("flux.cli.service", "Offer workflows as plain HTTP endpoints."),
     "worker": Entry("flux.cli.worker", "Look at workers."),
     "start": Entry("flux.cli.start", "Start a server or a worker without a dashboard."),
     "top": Entry("flux.cli.top", "Attach the dashboard to a server that runs elsewhere."),

@@ -13,6 +13,7 @@ from httpx_sse import SSEError
 from pydantic import TypeAdapter, ValidationError
 
 from flux.client.errors import from_problem
+from flux.client.services import ServiceCalls
 from flux.client.sse import Message, messages
 from flux.errors import FluxError, ServerUnavailableError
 from flux.wire.models import (
@@ -44,7 +45,7 @@ _RELOADS = TypeAdapter(list[ReloadModel])
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class FluxClient:
+class FluxClient(ServiceCalls):
     """Implements `flux.client.api.FluxApi` over HTTP.
 
     Args:
@@ -315,7 +316,7 @@ class FluxClient:
     ) -> httpx.Request:
         content = None
         sent = dict(headers or {})
-        if method == "POST" and files is None:
+        if method in ("POST", "PUT") and files is None:
             content = json.dumps(body).encode()
             sent["Content-Type"] = "application/json"
         return self._http.build_request(

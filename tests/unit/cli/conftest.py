@@ -30,7 +30,7 @@ class Server:
     def app(self) -> FastAPI:
         app = FastAPI()
 
-        @app.api_route("/{path:path}", methods=["GET", "POST", "DELETE"])
+        @app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
         async def answer(path: str, request: Request) -> Any:
             body = await request.body()
             line = f"{request.method} /{path}"

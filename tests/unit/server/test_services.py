@@ -1,6 +1,9 @@
+import httpx
 import pytest
 
-from flux.wire.services import ServiceDetail, ServiceModel
+from flux.client import FluxClient
+from flux.errors import ServiceExistsError, ServiceNotFoundError
+from flux.wire.services import ServiceCreate, ServiceDetail, ServiceModel, ServiceUpdate
 
 
 @pytest.fixture
@@ -63,3 +66,18 @@ async def test_what_cannot_be_a_service_is_refused(client, body, status):
 async def test_unknown_services(client, method):
     response = await client.request(method, "/services/nope", json={} if method == "PUT" else None)
     assert (response.status_code, response.json()["code"]) == (404, "service_not_found")
+
+
+async def test_the_client_speaks_the_same_language(app, catalog):
+    async with FluxClient("http://localhost", transport=httpx.ASGITransport(app)) as client:
+        made = await client.create_service(ServiceCreate(name="billing", namespaces=["bank"]))
+        assert [one.name for one in made.endpoints] == ["invoice", "pay"]
+        assert [one.name for one in await client.list_services()] == ["billing"]
+        changed = await client.update_service("billing", ServiceUpdate(add_exclusions=["bank/pay"]))
+        assert changed == await client.get_service("billing")
+        assert [one.name for one in changed.endpoints] == ["invoice"]
+        with pytest.raises(ServiceExistsError):
+            await client.create_service(ServiceCreate(name="billing"))
+        await client.delete_service("billing")
+        with pytest.raises(ServiceNotFoundError, match="billing"):
+            await client.get_service("billing")
