@@ -17,7 +17,7 @@ from flux.dispatch.port import Delivery, ProbeRequested, ProbeResult, Validation
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import new_id
 from flux.domain import Bundle, PendingWait, WorkflowVersion
-from flux.errors import InvalidInputError
+from flux.errors import InvalidInputError, ServerUnavailableError
 
 VALIDATION_DEADLINE = 3.0
 """Seconds a worker has to validate a value before the JSON schema decides alone."""
@@ -33,9 +33,15 @@ class Questions:
         self._presence = presence
         self._ids = ids
         self._open: dict[str, asyncio.Future[Any]] = {}
+        self._closed = False
 
     async def ask(self, digest: str, deadline: float, question: Callable[[str], Delivery]) -> Any:
-        """The answer of the best worker for that code version; None without one, or after the deadline."""
+        """The answer of the best worker for that code version; None without one, or after the deadline.
+
+        Raises `ServerUnavailableError` when the server closes first: what cannot be asked cannot be decided.
+        """
+        if self._closed:
+            raise _closing()
         # A question takes no slot, so a full worker may be asked as well.
         candidates = [Candidate(one.name, 1, 1, one.warm) for one in self._presence.candidates()]
         name = choose(candidates, digest)
@@ -46,6 +52,8 @@ class Questions:
         try:
             self._presence.deliver(name, question(request_id))
             done, _ = await asyncio.wait((answer,), timeout=deadline)
+            if answer.cancelled():
+                raise _closing()
             return answer.result() if done else None
         finally:
             del self._open[request_id]
@@ -55,6 +63,12 @@ class Questions:
         waiting = self._open.get(request_id)
         if waiting is not None and not waiting.done():
             waiting.set_result(result)
+
+    def close(self) -> None:
+        """The server closes: nobody will answer any more."""
+        self._closed = True
+        for waiting in self._open.values():
+            waiting.cancel()
 
     async def probe(self, bundle: Bundle, cwd: str = "") -> ProbeResult | None:
         """What a source defines, found by a worker that imports it; None when no worker can."""
@@ -133,6 +147,10 @@ def schema_errors(schema: Mapping[str, Any], value: Any) -> list[dict[str, objec
         ]
     except (SchemaError, Unresolvable):
         return []
+
+
+def _closing() -> ServerUnavailableError:
+    return ServerUnavailableError("The server is closing.", hint="Try again when it is back.")
 
 
 def _refuse(errors: list[dict[str, object]]) -> None:

@@ -110,7 +110,9 @@ class Publisher:
         changed = [version for old, version in zip(before, versions, strict=True) if version.version != old]
         for version in changed:
             self._bus.publish(Published(version))
-        for digest in {version.digest for version in changed}:
+        # What has just been edited is run next. A file that is new here may never be.
+        replaced = {version.digest for old, version in zip(before, versions, strict=True) if 0 < old != version.version}
+        for digest in replaced:
             for worker in self._presence.online():
                 self._presence.deliver(worker.name, Prewarm(digest))
 

@@ -76,6 +76,7 @@ class Services:
         """End all streams and waiters."""
         self.bus.close()
         self.presence.close()
+        self.questions.close()
 
 
 def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> Services:

@@ -113,6 +113,42 @@ async def test_open_streams_do_not_hold_up_the_end(settings):
         await response.aclose()
 
 
+class Mute(Idler):
+    """An agent that never answers a question."""
+
+    def __init__(self, port) -> None:
+        super().__init__(port)
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.port.register(Registration("mute", 1, pid=os.getpid()))
+        reading = asyncio.ensure_future(self._read())
+        await self._stop.wait()
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    async def _read(self) -> None:
+        async for _ in self.port.deliveries("mute"):
+            self.asked.set()
+
+
+async def test_open_questions_do_not_hold_up_the_end(settings, caplog):
+    agents: list[Mute] = []
+
+    def embedded(port):
+        agents.append(Mute(port))
+        return agents
+
+    async with httpx.AsyncClient() as client:
+        async with served(settings, embedded=embedded, grace=0.1) as url:
+            files = {"file": ("m.py", b"from flux import workflow\n@workflow\nasync def hello(ctx): ...")}
+            publishing = asyncio.create_task(client.post(f"{url}/workflows", files=files))
+            await asyncio.wait_for(agents[0].asked.wait(), 5)
+        response = await publishing
+    assert (response.status_code, response.json()["detail"]) == (503, "The server is closing.")
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
 async def test_an_agent_that_breaks_ends_the_server(settings):
     class Broken(Idler):
         async def run(self) -> None:

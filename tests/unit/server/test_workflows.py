@@ -99,7 +99,7 @@ async def test_publication_with_manifest(client, worker):
     versions = (await client.get("/workflows/shop/order/versions")).json()
     assert [one["version"] for one in versions] == [2, 1]
     assert (await client.get("/workflows/shop/order?version=1")).json()["version"] == 1
-    assert worker.prewarmed == [version["digest"], changed["digest"]]
+    assert worker.prewarmed == [changed["digest"]]  # not what is new: it may never run
 
 
 async def test_publication_without_manifest_is_probed(client, worker):

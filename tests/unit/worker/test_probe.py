@@ -28,6 +28,10 @@ def names(loaded):
     return [spec.name for spec in loaded.manifest.workflows]
 
 
+def alive(pid) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
 async def test_one_process_imports_all(flow, tmp_path):
     note = f"import os\nopen({str(tmp_path / 'pids')!r}, 'a').write(str(os.getpid()) + ' ')"
     loaded = await asyncio.wait_for(probe_all([flow(name, note) for name in "abc"], str(tmp_path)), PATIENCE)
@@ -35,7 +39,7 @@ async def test_one_process_imports_all(flow, tmp_path):
     pids = (tmp_path / "pids").read_text().split()
     assert len(pids) == 3
     assert len(set(pids)) == 1
-    assert not Path(f"/proc/{pids[0]}").exists()
+    assert not alive(pids[0])
 
 
 async def test_nothing_of_one_bundle_is_seen_by_the_next(flow, tmp_path):
@@ -102,7 +106,7 @@ async def test_cancelling_leaves_no_process_behind(flow, tmp_path):
     probing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(probing, PATIENCE)
-    assert not Path(f"/proc/{pid}").exists()
+    assert not alive(pid)
 
 
 async def test_nothing_to_probe_starts_nothing():
