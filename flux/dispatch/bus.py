@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from flux.domain import EventRecord, Execution, LogLine, WorkflowVersion
 from flux.errors import ServerUnavailableError
@@ -186,8 +187,9 @@ class Bus:
 
     def __init__(self, position: int = 0) -> None:
         self.mark = Watermark(position)
-        self._all: set[Subscription] = set()
-        self._of: dict[str, set[Subscription]] = {}
+        # Weak: a stream whose client left before its first byte never says goodbye.
+        self._all: WeakSet[Subscription] = WeakSet()
+        self._of: dict[str, WeakSet[Subscription]] = {}
         self._waiters: dict[str, list[Waiter]] = {}
         self._closed = False
 
@@ -200,9 +202,11 @@ class Bus:
         """Hand out one message."""
         for subscription in self._all:
             subscription.offer(message)
-        if self._of and (execution_id := _execution_id(message)):
-            for subscription in self._of.get(execution_id, ()):
+        if self._of and (execution_id := _execution_id(message)) in self._of:
+            for subscription in self._of[execution_id]:
                 subscription.offer(message)
+            if not self._of[execution_id]:
+                del self._of[execution_id]
 
     def committed(self, execution: Execution, events: Sequence[EventRecord] = ()) -> None:
         """Publish what a commit did to one execution: right after the commit, so in commit order."""
@@ -217,7 +221,7 @@ class Bus:
         if self._closed:
             subscription.end()
         elif execution_id:
-            self._of.setdefault(execution_id, set()).add(subscription)
+            self._of.setdefault(execution_id, WeakSet()).add(subscription)
         else:
             self._all.add(subscription)
         return subscription

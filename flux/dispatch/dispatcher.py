@@ -142,21 +142,20 @@ class Dispatcher:
 
     async def match(self) -> int:
         """Assign what is ready to who is free; returns how many found a worker."""
-        total, limit = 0, _BATCH
-        while True:
-            self._backlog = False
+        total, skipped = 0, 0  # `skipped`: at the head of the queue, but nobody who is free can run them
+        while room := self._presence.room():
+            limit = min(room, _BATCH) + skipped
             ready = await self._store.executions.ready(limit)
             await self._learn(ready)
             pairs = self._pair(ready)
-            if len(pairs) < len(ready):
-                self._backlog = True
-            done = await asyncio.gather(*(self._assign(execution, worker) for execution, worker in pairs))
-            total += sum(done)
-            if len(ready) < limit or not self._presence.has_room():
+            left = len(ready) - len(pairs)
+            self._backlog = left > 0 or len(ready) == limit
+            total += sum(await asyncio.gather(*(self._assign(execution, worker) for execution, worker in pairs)))
+            if len(ready) < limit or limit >= _MAX_BATCH:
                 return total
-            limit = limit if pairs else limit * 2
-            if limit > _MAX_BATCH:
-                return total
+            skipped = left if pairs else 2 * left
+        self._backlog = bool(await self._store.executions.ready(1))
+        return total
 
     async def sweep(self) -> None:
         """What lost notifications would strand: unpublished commits, orphaned claims, forgotten ready ones."""
@@ -243,7 +242,7 @@ class Dispatcher:
             if name is not None:
                 self._presence.get(name).reserved += 1
                 pairs.append((execution, name))
-            elif not self._presence.has_room():
+            elif not self._presence.room():
                 break
         return pairs
 

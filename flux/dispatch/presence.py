@@ -206,9 +206,9 @@ class Presence:
             if worker.connected
         ]
 
-    def has_room(self) -> bool:
-        """Whether any online worker has a free slot."""
-        return any(worker.connected and worker.free > 0 for worker in self._workers.values())
+    def room(self) -> int:
+        """Free slots of all online workers."""
+        return sum(max(0, worker.free) for worker in self._workers.values() if worker.connected)
 
     def adopt(self, name: str, executions: Iterable[Execution]) -> None:
         """The worker held these before this server started, or before it reconnected."""

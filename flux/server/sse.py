@@ -10,7 +10,7 @@ from typing import Any
 from starlette.responses import StreamingResponse
 
 from flux.clock import to_datetime
-from flux.dispatch.bus import Bus, Committed, Gap, Message, Progressed
+from flux.dispatch.bus import Bus, Committed, Gap, Message, Progressed, Subscription
 from flux.dispatch.records import is_finished
 from flux.domain import EventRecord, Execution, ExecutionState
 from flux.domain.transitions import next_state
@@ -67,6 +67,8 @@ def event_name(type_: str) -> str:
 class Follower:
     """The events of one execution in order, from `after` on, live until `done`.
 
+    It listens from the moment it is made, so make it right after the command whose effects it is to show.
+
     Attributes:
         execution: how it stands after what was yielded last.
     """
@@ -77,11 +79,17 @@ class Follower:
     after: int = 0
     done: Callable[[Execution], bool] = is_finished
     _items: list[EventRecord | Progressed] = field(default_factory=list)
+    _subscription: Subscription = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._subscription = self.bus.subscribe(self.execution.id)
 
     async def batches(self) -> AsyncGenerator[list[EventRecord | Progressed]]:
         """Batches of events and progress; an empty one after a silence."""
-        with self.bus.subscribe(self.execution.id) as subscription:
+        with self._subscription as subscription:
             await self._refill()
+            for message in await subscription.batch(timeout=0) or ():
+                await self._receive(message)
             yield self._take()
             while not (self.done(self.execution) and self.after >= self.execution.last_seq):
                 messages = await subscription.batch(KEEPALIVE)

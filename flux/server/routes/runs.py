@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from flux.dispatch.records import is_finished, is_settled
-from flux.domain import Execution, ExecutionState
+from flux.domain import Execution, ExecutionState, WorkflowRef
+from flux.errors import InvalidInputError
 from flux.security import Permission
 from flux.server import views
 from flux.server.access import needs
-from flux.server.bodies import json_body, reply
+from flux.server.bodies import json_body, loads, reply
 from flux.server.problems import responses
 from flux.server.refs import Ref
 from flux.server.sse import Follower, run_frames, stream
@@ -22,6 +24,63 @@ from flux.wire.models import ExecutionDetail, ExecutionSummary, RunMode
 router = APIRouter(tags=["runs"])
 
 JSON_BODY: dict[str, Any] = {"requestBody": {"content": {"application/json": {"schema": {}}}}}
+
+_BOOLEANS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
+_RUN_PARAMETERS = [
+    {
+        "name": "ref",
+        "in": "path",
+        "required": True,
+        "description": "`name` or `namespace/name`",
+        "schema": {"type": "string"},
+    },
+    {"name": "mode", "in": "path", "required": True, "schema": {"type": "string", "enum": list(get_args(RunMode))}},
+    {"name": "detailed", "in": "query", "description": "Add the events.", "schema": {"type": "boolean"}},
+    {
+        "name": "version",
+        "in": "query",
+        "description": "Run this version instead of the current one.",
+        "schema": {"type": "integer"},
+    },
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key gives the earlier execution.",
+        "schema": {"type": "string"},
+    },
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What a run asks for. Read by hand: this is the hottest route, and the framework takes longer."""
+
+    ref: WorkflowRef
+    mode: str
+    detailed: bool
+    version: int | None
+    idempotency_key: str
+
+    @classmethod
+    def of(cls, request: Request) -> RunRequest:
+        """Raises `InvalidInputError` naming the wrong parameter."""
+        query, path = request.query_params, request.path_params
+        mode, version, detailed = path["mode"], query.get("version"), query.get("detailed", "false").lower()
+        if mode not in get_args(RunMode):
+            raise _wrong("path", "mode", f"{mode} is not one of {', '.join(get_args(RunMode))}")
+        if version is not None and not (version.isascii() and version.isdigit() and len(version) < 10):
+            raise _wrong("query", "version", f"{version} is not a version number")
+        if detailed not in _BOOLEANS:
+            raise _wrong("query", "detailed", f"{detailed} is neither true nor false")
+        return cls(
+            WorkflowRef.parse(path["ref"]),
+            mode,
+            _BOOLEANS[detailed],
+            None if version is None else int(version),
+            request.headers.get("idempotency-key", ""),
+        )
+
 
 Detailed = Annotated[bool, Query(description="Add the events.")]
 Body = Annotated[Any, Depends(json_body)]
@@ -36,26 +95,22 @@ Body = Annotated[Any, Depends(json_body)]
         **responses(400, 403, 404, 413, 503),
     },
     dependencies=[needs(Permission.EXECUTIONS_RUN)],
-    openapi_extra=JSON_BODY,
+    openapi_extra={**JSON_BODY, "parameters": _RUN_PARAMETERS},
 )
-async def run_workflow(
-    flux: Flux,
-    request: Request,
-    ref: Ref,
-    mode: RunMode,
-    input: Body,
-    detailed: Detailed = False,
-    version: Annotated[int | None, Query(description="Run this version instead of the current one.")] = None,
-    idempotency_key: Annotated[str, Header(description="The same key gives the earlier execution.")] = "",
-) -> Response:
+async def run_workflow(request: Request) -> Response:
     """Start a workflow; the body is its JSON input.
 
     `sync` answers when it is finished or paused, `async` at once, `stream` with server-sent events.
     """
-    execution = await flux.executions.start(ref, input, version=version, idempotency_key=idempotency_key)
-    if mode == "stream":
+    flux: Services = request.app.state.services
+    asked = RunRequest.of(request)
+    input = loads(await request.body())
+    execution = await flux.executions.start(
+        asked.ref, input, version=asked.version, idempotency_key=asked.idempotency_key
+    )
+    if asked.mode == "stream":
         return _streamed(flux, execution, after=0)
-    return await _answer(flux, request, execution, mode, detailed)
+    return await _answer(flux, request, execution, asked.mode, asked.detailed)
 
 
 @router.post(
@@ -126,6 +181,10 @@ async def cancel_workflow(
     if mode == "sync":
         execution = await patiently(request, flux.executions.settled(execution, is_finished))
     return await shown(flux, execution, detailed)
+
+
+def _wrong(place: str, name: str, message: str) -> InvalidInputError:
+    return InvalidInputError(errors=[{"loc": [place, name], "msg": message, "type": "value_error"}])
 
 
 async def shown(flux: Services, execution: Execution, detailed: bool, status: int = 200) -> Response:

@@ -80,7 +80,7 @@ class World:
 
     async def assigned(self, connection) -> str:
         """Id of the next execution that a worker is given."""
-        for delivery in await asyncio.wait_for(connection.batch(), 5):
+        for delivery in await asyncio.wait_for(connection.batch(5), 5):
             if isinstance(delivery, Assigned):
                 return delivery.execution_id
         raise AssertionError("nothing was assigned")

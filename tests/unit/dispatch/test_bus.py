@@ -1,4 +1,5 @@
 import asyncio
+import gc
 from dataclasses import replace
 
 import pytest
@@ -83,3 +84,12 @@ def test_watermark_skips_holes_when_told():
     assert mark.reached == 1 and mark.knows(4) and not mark.knows(2)
     mark.skip_to(2)
     assert mark.reached == 4
+
+
+async def test_abandoned_readers_are_forgotten():
+    bus = Bus()
+    bus.subscribe("e1")
+    bus.subscribe()
+    gc.collect()
+    bus.committed(EXECUTION)
+    assert not bus._all and not bus._of

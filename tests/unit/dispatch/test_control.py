@@ -22,7 +22,7 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required"
 async def claimed(world, ref, value=None):
     connection = world.join()
     execution = await world.executions.start(ref, value)
-    await connection.batch()
+    await connection.batch(5)
     return connection, await world.dispatcher.claim("w1", execution.id)
 
 
@@ -75,7 +75,7 @@ async def test_an_answer_to_a_held_execution_is_delivered_to_its_owner(world, re
     wait = Wait("a-1", "a", WaitKind.INPUT)
     await world.write("w1", claim, world.event(E.TASK_PAUSED, claim, "a-1", wait=wait))
     await world.executions.resume(claim.execution.id, 1, wait="a")
-    (delivery,) = await connection.batch()
+    (delivery,) = await connection.batch(5)
     assert isinstance(delivery, Answered)
     assert (delivery.event.wait_id, delivery.event.seq) == ("a-1", 4)
 
@@ -103,7 +103,7 @@ class TestValidation:
         await world.publish("typed", input_schema=SCHEMA)
         connection = world.join()
         starting = asyncio.ensure_future(world.executions.start(WorkflowRef("default", "typed"), {"n": "7"}))
-        (asked,) = await connection.batch()
+        (asked,) = await connection.batch(5)
         assert isinstance(asked, ValidationRequested)
         assert (asked.kind, asked.name, to_plain(asked.value)) == ("input", "typed", {"n": "7"})
         error = {"loc": ["n"], "msg": "must be lucky", "type": "value_error"}
@@ -119,7 +119,7 @@ class TestValidation:
         await world.publish("typed", input_schema=SCHEMA)
         connection = world.join()
         starting = asyncio.ensure_future(world.executions.start(WorkflowRef("default", "typed"), {"n": "7"}))
-        (asked,) = await connection.batch()
+        (asked,) = await connection.batch(5)
         world.questions.answer(asked.request_id, ValidationResult(asked.request_id))
         assert (await starting).state is ExecutionState.CLAIMED
 
@@ -144,7 +144,7 @@ class TestValidation:
         connection, claim = await claimed(world, ref)
         await world.pause("w1", claim, schema=json.dumps(SCHEMA), model="hello:Approval")
         resuming = asyncio.ensure_future(world.executions.resume(claim.execution.id, {"n": 1}))
-        (asked,) = await connection.batch()
+        (asked,) = await connection.batch(5)
         assert (asked.kind, asked.model, json.loads(asked.schema)) == ("answer", "hello:Approval", SCHEMA)
         world.questions.answer(asked.request_id, ValidationResult(asked.request_id))
         assert (await resuming).state is ExecutionState.RESUMING
@@ -162,7 +162,7 @@ class TestCancel:
         connection, claim = await claimed(world, ref)
         await world.write("w1", claim, world.event(E.WORKFLOW_STARTED, claim))
         assert (await world.executions.cancel(claim.execution.id)).state is ExecutionState.CANCELLING
-        (delivery,) = await connection.batch()
+        (delivery,) = await connection.batch(5)
         assert isinstance(delivery, CancelRequested)
         again = await world.executions.cancel(claim.execution.id)
         assert again.state is ExecutionState.CANCELLING

@@ -40,7 +40,7 @@ async def test_slots_bound_what_a_worker_gets_and_releases_hand_out_more(world, 
     claim = await world.dispatcher.claim("w1", started[0].id)
     await world.write("w1", claim, world.event(E.WORKFLOW_COMPLETED, claim), release=True)
     assert await world.dispatcher.match() == 1
-    given = [delivery.execution_id for delivery in await connection.batch()]
+    given = [delivery.execution_id for delivery in await connection.batch(5)]
     assert given == [one.id for one in started[:3]]
 
 
@@ -58,7 +58,7 @@ async def test_many_ready_executions_are_matched_in_pages(world, ref):
         await world.executions.start(ref, number)
     connection = world.join(slots=1000)
     assert await world.dispatcher.match() == 150
-    assert len(await connection.batch()) == 150
+    assert len(await connection.batch(5)) == 150
 
 
 async def test_what_nobody_can_run_does_not_block_the_rest(world, ref):
@@ -105,9 +105,9 @@ async def test_nobody_else_can_claim_it(world, ref):
 async def test_assignments_that_were_not_fetched_come_again_after_a_reconnect(world, ref):
     connection = world.join()
     execution = await world.executions.start(ref, None)
-    await connection.batch()
+    await connection.batch(5)
     connection = world.presence.connect("w1")
-    assert await connection.batch() == [Assigned(execution.id, "digest-hello")]
+    assert await connection.batch(5) == [Assigned(execution.id, "digest-hello")]
 
 
 async def test_lost_worker_gives_back_what_it_held(world, ref, clock):
@@ -129,7 +129,7 @@ async def test_lost_worker_gives_back_what_it_held(world, ref, clock):
 async def test_claims_lost_on_the_way_are_requeued_by_heartbeats(world, ref, clock):
     connection = world.join()
     execution = await world.executions.start(ref, None)
-    await connection.batch()
+    await connection.batch(5)
     clock.advance(5)
     assert world.presence.seen("w1", []) == []
     clock.advance(6)
