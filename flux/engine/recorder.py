@@ -191,6 +191,9 @@ class Recorder:
             self._session.fail(error)
         else:
             self._session.context._extend(noted, future.result())
+            if self._session.waits.open:
+                # What waits may have nothing else to wait for now.
+                self._session.releaser.wake()
 
     def _settle(self, future: asyncio.Future[int], settled: FluxFuture) -> None:
         self.unsettled -= 1

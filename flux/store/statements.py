@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 QUERIES = Path(__file__).parent / "queries"
-PLACEHOLDERS = {"sqlite": "?{}", "postgres": "${}"}
+NUMBERED = {"postgres": "${}"}
+"""Databases whose placeholders carry a number; the others take a bare `?` for each use of a value."""
 _BLOCK = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _VALUE = re.compile(r"(?<!:):([a-z]\w*)")
 
@@ -43,8 +44,11 @@ class Statement:
         """A statement from its text with `:named` values."""
         lines = (line for line in text.splitlines() if not line.lstrip().startswith("--"))
         plain = "\n".join(lines).strip().removesuffix(";")
-        names = list(dict.fromkeys(_VALUE.findall(plain)))
-        places = {value: PLACEHOLDERS[dialect].format(index) for index, value in enumerate(names, 1)}
+        used = _VALUE.findall(plain)
+        if dialect not in NUMBERED:
+            return cls(name, plain, _VALUE.sub("?", plain), _binder(used))
+        names = list(dict.fromkeys(used))
+        places = {value: NUMBERED[dialect].format(index) for index, value in enumerate(names, 1)}
         return cls(name, plain, _VALUE.sub(lambda match: places[match[1]], plain), _binder(names))
 
 

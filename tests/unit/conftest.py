@@ -23,6 +23,7 @@ class LogJournal:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
+        self.generation = lab.generation
 
     def append(self, events: Sequence[EventRecord], *, release: bool = False) -> asyncio.Future[int]:
         loop = asyncio.get_running_loop()
@@ -34,8 +35,9 @@ class LogJournal:
         lab = self.lab
         if future.cancelled():
             return
-        if lab.stale or (lab.crash_after is not None and len(lab.log) + len(events) > lab.crash_after):
-            lab.stale = True  # nothing after the crash gets through
+        crashes = lab.crash_after is not None and len(lab.log) + len(events) > lab.crash_after
+        if lab.stale or crashes or self.generation != lab.generation:
+            lab.stale |= crashes  # nothing after the crash gets through
             future.set_exception(StaleClaimError())
             return
         first = len(lab.log) + 1

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -71,8 +72,8 @@ def test_a_run_is_durable_and_described(home):
         "TASK_COMPLETED",
         "WORKFLOW_COMPLETED",
     ]
-    stored = sqlite3.connect(home / "flux.db").execute("select count(*) from events").fetchone()
-    assert stored == (4,)
+    with closing(sqlite3.connect(home / "flux.db")) as database:
+        assert database.execute("select count(*) from events").fetchone() == (4,)
     assert (home / ".gitignore").read_text() == "*\n"
 
 
@@ -167,8 +168,8 @@ def interrupted(body: Callable[[], Any]) -> str:
         finally:
             os._exit(9)
     os.waitpid(pid, 0)
-    database = sqlite3.connect(os.environ["FLUX_HOME"] + "/flux.db")
-    return database.execute("select id from executions order by created_at desc").fetchone()[0]
+    with closing(sqlite3.connect(os.environ["FLUX_HOME"] + "/flux.db")) as database:
+        return database.execute("select id from executions order by created_at desc").fetchone()[0]
 
 
 def test_an_execution_of_a_dead_process_goes_on(tmp_path):

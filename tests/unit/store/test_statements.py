@@ -32,8 +32,8 @@ def plan(database: sqlite3.Connection, statement: Statement) -> str:
 def test_values_become_placeholders():
     text = "-- why: not\nselect :b, :a, :b, '12:30', x::text from t;"
     sqlite = Statement.parse("x", text, "sqlite")
-    assert sqlite.sql == "select ?1, ?2, ?1, '12:30', x::text from t"
-    assert sqlite.bind({"a": 1, "b": 2}) == (2, 1)
+    assert sqlite.sql == "select ?, ?, ?, '12:30', x::text from t"
+    assert sqlite.bind({"a": 1, "b": 2}) == (2, 1, 2)
     assert Statement.parse("x", text, "postgres").sql == "select $1, $2, $1, '12:30', x::text from t"
     assert Statement.parse("x", "select :a", "sqlite").bind({"a": 1}) == (1,)
     assert Statement.parse("x", "select 1", "sqlite").bind({"a": 1}) == ()
