@@ -28,7 +28,7 @@ COMMANDS = {
     "execution": Entry("flux.cli.execution", "Look at executions, answer, cancel and rerun them."),
     "service": Entry("flux.cli.service", "Offer workflows as plain HTTP endpoints."),
     "worker": Entry("flux.cli.worker", "Look at workers."),
-    "start": Entry("flux.cli.start", "Start a server or a worker without a dashboard."),
+    "start": Entry("flux.cli.start", "Start a server, a worker or an MCP server, without a dashboard."),
     "top": Entry("flux.cli.top", "Attach the dashboard to a server that runs elsewhere."),
     "config": Entry("flux.cli.config", "Show the settings and where each came from."),
     "version": Entry("flux.cli.version", "Print the version."),

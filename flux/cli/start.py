@@ -1,19 +1,19 @@
-"""`flux start …`: a server or a worker without a dashboard."""
+"""`flux start …`: a server, a worker or an MCP server, without a dashboard."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from flux.cli.options import ServerUrl, example, new_app
 
-app = new_app("Start a server or a worker without a dashboard.")
+app = new_app("Start a server, a worker or an MCP server, without a dashboard.")
 
 
 @app.callback()
 def start() -> None:
-    """Start a server or a worker without a dashboard."""
+    """Start a server, a worker or an MCP server, without a dashboard."""
 
 
 @app.command("server", epilog=example("flux start server", "flux start server --host 0.0.0.0 --port 9000 --workers 2"))
@@ -50,3 +50,22 @@ def worker(
     from flux.cli.processes import run_worker
 
     run_worker(name, server_url)
+
+
+@app.command("mcp", epilog=example("flux start mcp", "flux start mcp --transport stdio"))
+def mcp(
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on. [default: localhost]")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="[default: 8080]")] = None,
+    transport: Annotated[
+        Literal["stdio", "streamable-http", "sse"] | None,
+        typer.Option("--transport", help="How agents connect. [default: streamable-http, at /mcp]"),
+    ] = None,
+    server_url: ServerUrl = "",
+) -> None:
+    """Start an MCP server: tools with which agents run, answer and cancel workflows of a Flux server.
+
+    With `stdio` the agent starts this command itself and talks to it through its pipes.
+    """
+    from flux.cli.mcp import run_mcp
+
+    run_mcp(host, port, transport, server_url)

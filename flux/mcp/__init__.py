@@ -1,0 +1,1 @@
+"""An MCP server: agents list, run, answer and cancel workflows of a Flux server."""
