@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from flux.cli.render import talk
 from flux.cli.signals import on_signals
-from flux.client.client import FluxClient
-from flux.dev.session import DevSession
 from flux.dev.terminal import TerminalTakeover
-from flux.tui.controls import ServerStatus
-from flux.wire.models import LogModel
 
 if TYPE_CHECKING:
     from flux.cli.devkit import DevKit
+    from flux.dev.session import DevSession
     from flux.tui.app import FluxApp
+    from flux.tui.controls import ServerStatus
+    from flux.wire.models import LogModel
 
 
 class SessionControls:
@@ -30,6 +29,8 @@ class SessionControls:
 
     def server_status(self) -> ServerStatus:
         """How the server child stands now."""
+        from flux.tui.controls import ServerStatus
+
         return ServerStatus(**asdict(self._session.supervisor.status))
 
     async def reload_now(self) -> None:
@@ -55,6 +56,8 @@ class ServerOutput:
 
     def add(self, line: str) -> None:
         """Take a line."""
+        from flux.wire.models import LogModel
+
         log = LogModel(time=datetime.now(UTC), level="INFO", source="server", text=line)
         if self._app is None:
             self._early.append(log)
@@ -86,12 +89,15 @@ def attach(url: str) -> None:
 
 
 async def _dev(kit: DevKit) -> int:
-    api = kit.client()
     output = ServerOutput()
-    session = kit.session(api, on_line=output.add)
+    supervisor = kit.supervisor(on_line=output.add)
+    await supervisor.start()
+    # The server starts while the rest is imported.
+    api = kit.client()
+    session = kit.session(supervisor, api)
     try:
         await session.start()
-        # The server starts while the screen's libraries are imported.
+        await asyncio.sleep(0)  # the watcher begins to look into the files before the screen is imported
         from flux.tui.app import FluxApp
         from flux.tui.run import run_dashboard_async
 
@@ -99,7 +105,7 @@ async def _dev(kit: DevKit) -> int:
         output.show_on(app)
         with TerminalTakeover() as terminal:
             code = await run_dashboard_async(app, stray=terminal.reader)
-        on_signals(session.supervisor.kill)
+        on_signals(supervisor.kill)
         talk("stopping … (Ctrl+C to stop at once)")
         return code
     finally:
@@ -108,6 +114,7 @@ async def _dev(kit: DevKit) -> int:
 
 
 async def _attach(url: str) -> None:
+    from flux.client.client import FluxClient
     from flux.tui.app import FluxApp
     from flux.tui.run import run_dashboard_async
 

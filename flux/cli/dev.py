@@ -58,26 +58,26 @@ async def _plain(kit: DevKit) -> int:
     from flux.dev import plain
 
     asked = asyncio.Event()
-    api = kit.client()
 
     def put_report(report: ReloadModel) -> None:
         for line in plain.report_lines(report):
             put(line)
 
-    session = kit.session(
-        api,
-        on_line=lambda line: put(plain.server_line(line)),
-        on_report=put_report,
-        on_status=lambda status: put(plain.status_line(status)),
+    supervisor = kit.supervisor(
+        on_line=lambda line: put(plain.server_line(line)), on_status=lambda status: put(plain.status_line(status))
     )
 
     def stop() -> None:
         if asked.is_set():
-            session.supervisor.kill()  # asked twice: what runs goes on after the next start
+            supervisor.kill()  # asked twice: what runs goes on after the next start
         asked.set()
 
     on_signals(stop)
     talk(f"flux dev on {kit.url}, watching {kit.watched()}. Ctrl+C stops.")
+    await supervisor.start()
+    # The server starts while the rest is imported.
+    api = kit.client()
+    session = kit.session(supervisor, api, put_report)
     following = asyncio.create_task(plain.follow(api, put))
     try:
         await session.start()
@@ -91,5 +91,5 @@ async def _plain(kit: DevKit) -> int:
         await api.close()
     if asked.is_set():
         return 0
-    talk(f"Error: the server was given up: {session.supervisor.status.reason}.", style="red")
+    talk(f"Error: the server was given up: {supervisor.status.reason}.", style="red")
     return 1

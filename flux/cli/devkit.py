@@ -7,22 +7,26 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from flux.client.client import FluxClient
 from flux.config import load_settings
 from flux.config.home import Home
 from flux.dev.discovery import Scope
-from flux.dev.session import DevSession
 from flux.dev.supervisor import ChildStatus, Supervisor, bind, server_command
-from flux.dev.watcher import Watcher
 from flux.errors import ConfigurationError
 from flux.store.locking import ServerLock
-from flux.wire.models import ReloadModel
+
+if TYPE_CHECKING:
+    from flux.client.client import FluxClient
+    from flux.dev.session import DevSession
+    from flux.wire.models import ReloadModel
 
 
 @dataclass(frozen=True, slots=True)
 class DevKit:
     """A bound socket, the files to watch and how to start the server.
+
+    Nothing here is imported that starting the server does not need: it starts while the rest is.
 
     Attributes:
         scope: None with `--no-watch`.
@@ -57,24 +61,32 @@ class DevKit:
 
     def client(self) -> FluxClient:
         """A client of the server."""
+        from flux.client.client import FluxClient
+
         return FluxClient(self.url)
 
-    def session(
-        self,
-        api: FluxClient,
-        *,
-        on_line: Callable[[str], None],
-        on_report: Callable[[ReloadModel], None] = lambda report: None,
-        on_status: Callable[[ChildStatus], None] = lambda status: None,
-    ) -> DevSession:
-        """The supervisor and the watcher; call it inside the loop that runs them."""
-        supervisor = Supervisor(
+    def supervisor(
+        self, *, on_line: Callable[[str], None], on_status: Callable[[ChildStatus], None] = lambda status: None
+    ) -> Supervisor:
+        """What keeps the server running."""
+        return Supervisor(
             sock=self.sock,
             command=lambda fd, pipe: server_command(fd, pipe, self.workers, self.host, self.port),
             on_line=on_line,
             on_status=on_status,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
+
+    def session(
+        self,
+        supervisor: Supervisor,
+        api: FluxClient,
+        on_report: Callable[[ReloadModel], None] = lambda report: None,
+    ) -> DevSession:
+        """The supervisor and the watcher together; call it inside the loop that runs them."""
+        from flux.dev.session import DevSession
+        from flux.dev.watcher import Watcher
+
         watcher = None if self.scope is None else Watcher(api, self.scope, on_report=on_report)
         return DevSession(supervisor, watcher, api)
 

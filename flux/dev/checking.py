@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,17 @@ from flux.catalog.files import collect_file
 from flux.client.api import FluxApi
 from flux.client.errors import member
 from flux.clock import Clock, to_datetime
-from flux.domain import Bundle
+from flux.domain import Bundle, Manifest
 from flux.errors import FluxError, RunnerNotAvailableError, ServerUnavailableError
-from flux.wire.models import ModuleUpload, Publication, ReloadModel, WorkflowDetail, WorkflowSummary
+from flux.wire.models import (
+    ModuleUpload,
+    Publication,
+    ReloadModel,
+    WorkflowDetail,
+    WorkflowManifest,
+    WorkflowSummary,
+)
+from flux.worker.frames import Loaded
 
 _PATIENCE = 15.0
 _RETRY = 0.2
@@ -56,12 +64,17 @@ class Broken(Exception):
         self.line = line
 
 
+async def _not_known(bundle: Bundle) -> Loaded | None:
+    return None
+
+
 class Checker:
     """Checks files and reports to the server what came of each.
 
     Args:
         api: where to publish and to report.
         base: folder that reported paths are relative to.
+        known: what a bundle holds when that is known already; else a worker of the server imports it.
         on_report: also gets every report.
     """
 
@@ -71,11 +84,13 @@ class Checker:
         *,
         base: Path,
         clock: Clock,
+        known: Callable[[Bundle], Awaitable[Loaded | None]] = _not_known,
         on_report: Callable[[ReloadModel], None] = lambda report: None,
     ) -> None:
         self._api = api
         self._base = base
         self._clock = clock
+        self._known = known
         self._on_report = on_report
         self._owners: dict[str, Path] = {}
 
@@ -135,11 +150,17 @@ class Checker:
         return bundle
 
     async def _publish(self, bundle: Bundle) -> list[WorkflowSummary]:
-        """Publish; a worker imports the source first. Raises `Broken`, or `ServerUnavailableError`."""
+        """Publish; a worker imports what is not known yet. Raises `Broken`, or `ServerUnavailableError`."""
+        known = await self._known(bundle)
+        if known is not None and known.error:
+            raise self._placed(
+                known.error, known.traceback, Path(known.path or bundle.path), known.line, Path(bundle.path)
+            )
+        wanted = publication(bundle, known.manifest if known is not None else Manifest())
         deadline = self._clock.monotonic() + _PATIENCE
         while True:
             try:
-                return await self._api.publish(publication(bundle))
+                return await self._api.publish(wanted)
             except RunnerNotAvailableError as error:
                 if self._clock.monotonic() >= deadline:
                     raise Broken(str(error)) from error
@@ -213,13 +234,14 @@ class Checker:
         return str(path.relative_to(self._base)) if path.is_relative_to(self._base) else str(path)
 
 
-def publication(bundle: Bundle) -> Publication:
-    """A bundle as it is sent; it names no workflows, a worker finds them."""
+def publication(bundle: Bundle, manifest: Manifest) -> Publication:
+    """A bundle as it is sent; when the manifest names no workflows, a worker looks for them."""
     modules = {
         name: ModuleUpload(path=module.path, source=module.source, package=module.package)
         for name, module in bundle.modules.items()
     }
-    return Publication(entry=bundle.entry, modules=modules, workflows=[])
+    workflows = [WorkflowManifest.model_validate(asdict(spec)) for spec in manifest.workflows]
+    return Publication(entry=bundle.entry, modules=modules, workflows=workflows)
 
 
 def _compile(bundle: Bundle) -> None:
@@ -228,11 +250,11 @@ def _compile(bundle: Bundle) -> None:
 
 
 def _sentence(ref: str, before: WorkflowDetail | None, after: WorkflowDetail) -> str:
-    changes = describe_changes(_known(before), _known(after)) if before is not None else []
+    changes = describe_changes(_members(before), _members(after)) if before is not None else []
     return f"{ref} v{after.version}" + (f": {', '.join(changes)}" if changes else "")
 
 
-def _known(detail: WorkflowDetail) -> Mapping[str, Any]:
+def _members(detail: WorkflowDetail) -> Mapping[str, Any]:
     return detail.model_dump()
 
 

@@ -11,11 +11,11 @@ from flux.dev.supervisor import ChildStatus, Supervisor
 from flux.dev.watcher import Watcher
 from flux.errors import FluxError
 
-_RETRY = 0.05
+_RETRY = 0.02
 
 
 class DevSession:
-    """Runs the server child and, as soon as it answers, the watcher.
+    """Runs the server child and the watcher, which publishes as soon as the server answers.
 
     After every restart of the child the watcher checks what had to wait and reports again what the new
     server cannot know.
@@ -39,11 +39,14 @@ class DevSession:
         supervisor.on_status = self._on_status
 
     async def start(self) -> None:
-        """Start the child; the rest follows in the background."""
-        await self.supervisor.start()
+        """Start the child unless it runs already; the rest follows in the background."""
+        if self.supervisor.status.pid is None:
+            await self.supervisor.start()
+        else:
+            self._spawned.set()
         self._tasks = [asyncio.create_task(self._follow_restarts(), name="flux-dev-restarts")]
         if self.watcher is not None:
-            self._tasks.append(asyncio.create_task(self._watch(self.watcher), name="flux-dev-watcher"))
+            self._tasks.append(asyncio.create_task(self.watcher.run(self.up), name="flux-dev-watcher"))
 
     async def stop(self) -> None:
         """Stop watching, then the child; what it is doing may finish."""
@@ -61,10 +64,6 @@ class DevSession:
         """Stop the child if it runs, and start it again."""
         self.ended.clear()
         await self.supervisor.restart()
-
-    async def _watch(self, watcher: Watcher) -> None:
-        await self.up.wait()
-        await watcher.run()
 
     async def _follow_restarts(self) -> None:
         while True:

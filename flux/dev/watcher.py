@@ -14,6 +14,7 @@ from flux.client.api import FluxApi
 from flux.clock import MICROSECOND, Clock, SystemClock
 from flux.dev.checking import Checker, Watched
 from flux.dev.discovery import Scope, holds_workflows
+from flux.dev.firstlook import FirstLook
 from flux.wire.models import ReloadModel
 
 DEBOUNCE_MS = 50
@@ -31,7 +32,8 @@ class Watcher:
     Args:
         api: the server to publish to.
         scope: folders and files.
-        base: folder that reported paths are relative to; that is where `flux dev` was started.
+        base: folder that reported paths are relative to, and that files are imported in at the start;
+            that is where `flux dev` was started.
         on_report: also gets every report.
 
     Attributes:
@@ -39,7 +41,7 @@ class Watcher:
 
     Example:
         >>> watcher = Watcher(client, Scope.of([Path("flows")]))  # doctest: +SKIP
-        >>> await watcher.run()  # until cancelled
+        >>> await watcher.run(server_is_up)  # until cancelled
     """
 
     def __init__(
@@ -53,7 +55,9 @@ class Watcher:
     ) -> None:
         self._scope = scope
         self._clock = clock or SystemClock()
-        self._checker = Checker(api, base=base or Path.cwd(), clock=self._clock, on_report=on_report)
+        base = base or Path.cwd()
+        self._first = FirstLook(str(base))
+        self._checker = Checker(api, base=base, clock=self._clock, known=self._first.found, on_report=on_report)
         self._files: dict[Path, Watched] = {}
         self._tasks: dict[Path, asyncio.Task[None]] = {}
         self._again: set[Path] = set()
@@ -66,22 +70,28 @@ class Watcher:
         """The watched files with workflows, sorted."""
         return sorted(self._files)
 
-    async def run(self) -> None:
-        """Check everything, then every save, until cancelled."""
+    async def run(self, up: asyncio.Event) -> None:
+        """Check everything, then every save, until cancelled.
+
+        Args:
+            up: set once there is a server; what the files hold is found out meanwhile.
+        """
         listening = asyncio.create_task(self._listen(), name="flux-dev-watch")
         try:
             await asyncio.sleep(0)  # the watch stands before the first look: no save falls between
+            self._find()
+            self._first.start(self._files)
+            await up.wait()
             await self.check_all()
             self.checked.set()
             await listening
         finally:
             await _cancelled([listening, *self._tasks.values()])
+            await self._first.close()
 
     async def check_all(self) -> None:
         """Look for files and check them all, changed or not; returns when all are checked."""
-        for path in self._scope.files():
-            if path not in self._files and self._is_entry(path):
-                self._files[path] = Watched(path)
+        self._find()
         await self._forget_missing()
         for watched in list(self._files.values()):
             self._schedule(watched)
@@ -112,6 +122,11 @@ class Watcher:
         """Wait until nothing is being checked."""
         while running := [task for task in self._tasks.values() if not task.done()]:
             await asyncio.gather(*running, return_exceptions=True)
+
+    def _find(self) -> None:
+        for path in self._scope.files():
+            if path not in self._files and self._is_entry(path):
+                self._files[path] = Watched(path)
 
     def _schedule(self, watched: Watched) -> None:
         """Check a file soon; saves that arrive during a check lead to one more check after it."""

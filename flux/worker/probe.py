@@ -129,9 +129,21 @@ async def _process(cwd: str, limits: Limits | None) -> AsyncIterator[RunnerProce
     try:
         yield runner
     finally:
-        runner.draining = True
-        runner.kill()
-        await runner.ended
+        await _end(runner)
+
+
+async def _end(runner: RunnerProcess) -> None:
+    """Kill it and see it gone; being cancelled meanwhile changes nothing about that."""
+    runner.draining = True
+    runner.kill()
+    cancelled: asyncio.CancelledError | None = None
+    while runner.alive:
+        try:
+            await asyncio.wait({runner.ended})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _cancel(loads: Sequence[asyncio.Future[Loaded]]) -> None:

@@ -50,8 +50,10 @@ class Watcher:
         self.calls.append(call)
         self.news.set()
 
-    async def run(self):
+    async def run(self, up):
         self._note("run")
+        await up.wait()
+        self._note("up")
         await asyncio.Event().wait()
 
     async def check_all(self):
@@ -78,12 +80,20 @@ async def session():
         await session.stop()
 
 
-async def test_the_watcher_starts_when_the_server_answers(session):
+async def test_the_watcher_looks_ahead_until_the_server_answers(session):
     await session.start()
-    await session.watcher.until("run")
+    await session.watcher.until("run", "up")
     assert session.supervisor.status.state == "running"
     await session.reload_now()
-    assert session.watcher.calls == ["run", "check_all"]
+    assert session.watcher.calls == ["run", "up", "check_all"]
+
+
+async def test_a_server_that_was_started_before_is_not_started_twice(session):
+    await session.supervisor.start()
+    pid = session.supervisor.status.pid
+    await session.start()
+    await session.watcher.until("run", "up")
+    assert session.supervisor.status.pid == pid
 
 
 async def test_nothing_is_published_before_a_worker_is_there(session):
@@ -92,17 +102,17 @@ async def test_nothing_is_published_before_a_worker_is_there(session):
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(session.up.wait(), 0.2)
     session._api.workers = 1
-    await session.watcher.until("run")
+    await session.watcher.until("run", "up")
 
 
 async def test_after_a_death_the_watcher_tells_the_new_server(session):
     await session.start()
-    await session.watcher.until("run")
+    await session.watcher.until("run", "up")
     os.kill(session.supervisor.status.pid, signal.SIGKILL)
-    await session.watcher.until("run", "server_is_back")
+    await session.watcher.until("run", "up", "server_is_back")
     assert session.supervisor.status.state == "running"
     await session.restart_server()
-    await session.watcher.until("run", "server_is_back", "server_is_back")
+    await session.watcher.until("run", "up", "server_is_back", "server_is_back")
 
 
 async def test_a_server_that_is_given_up_ends_the_session(session):

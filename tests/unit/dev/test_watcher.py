@@ -23,6 +23,7 @@ class Server:
         self.versions = {}
         self.reports = []
         self.published = []
+        self.foreseen = []
         self.down = False
         self.workerless = 0
         self.gate = asyncio.Event()
@@ -36,7 +37,7 @@ class Server:
         if self.workerless:
             self.workerless -= 1
             raise RunnerNotAvailableError("no worker yet")
-        assert publication.workflows == []
+        self.foreseen.append(sorted(spec.name for spec in publication.workflows))
         self.published.append(publication.entry)
         source = publication.modules[publication.entry].source
         if "raise" in source:
@@ -86,14 +87,22 @@ def server():
 
 
 @pytest.fixture
-async def watch(server, tmp_path):
+def up():
+    """Whether the server is there; it is, unless a test clears it."""
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+@pytest.fixture
+async def watch(server, tmp_path, up):
     """Starts a watcher of the folder; returns when everything there has been checked."""
     async with contextlib.AsyncExitStack() as stack:
 
         async def start(*paths):
             scope = Scope.of([tmp_path / path for path in paths or ["."]])
             watcher = Watcher(server, scope, base=tmp_path.resolve(), clock=SystemClock())
-            task = asyncio.create_task(watcher.run())
+            task = asyncio.create_task(watcher.run(up))
 
             async def stop():
                 task.cancel()
@@ -101,7 +110,8 @@ async def watch(server, tmp_path):
 
             stack.push_async_callback(stop)
             async with asyncio.timeout(TIMEOUT):
-                await watcher.checked.wait()
+                if up.is_set():
+                    await watcher.checked.wait()
             return watcher
 
         yield start
@@ -120,6 +130,29 @@ async def test_only_files_with_workflows_are_published_at_the_start(server, watc
     assert [path.name for path in watcher.files] == ["a.py", "b.py"]
     assert server.last("a.py").changes == ["default/a v1"]
     assert server.last("a.py").serving == "default/a v1"
+
+
+async def test_the_server_is_told_what_was_found_while_it_started(server, watch, tmp_path, up):
+    up.clear()
+    (tmp_path / "a.py").write_text(flow("one") + flow("two"))
+    (tmp_path / "b.py").write_text("1 / 0\n" + flow("b"))
+    watcher = await watch()
+    await asyncio.sleep(0)
+    assert server.published == server.reports == []
+    up.set()
+    async with asyncio.timeout(TIMEOUT):
+        await watcher.checked.wait()
+    assert server.foreseen == [["one", "two"]]
+    assert (server.last("b.py").error, server.last("b.py").line) == ("ZeroDivisionError: division by zero", 1)
+    assert "1 / 0" in server.last("b.py").traceback
+
+
+async def test_a_save_is_imported_by_a_worker(server, watch, tmp_path):
+    (tmp_path / "a.py").write_text(flow())
+    await watch()
+    (tmp_path / "a.py").write_text(flow(value=2))
+    await server.reported("a.py", "ok", "v2")
+    assert server.foreseen == [["hello"], []]
 
 
 async def test_a_save_is_published_with_what_changed(server, watch, tmp_path):
@@ -150,10 +183,11 @@ async def test_a_syntax_error_is_reported_with_its_line_until_it_is_fixed(server
 
 
 async def test_an_import_that_fails_is_reported_with_the_place_the_worker_found(server, watch, tmp_path):
-    (tmp_path / "a.py").write_text("raise\n" + flow("a"))
+    (tmp_path / "a.py").write_text(flow("a"))
     (tmp_path / "b.py").write_text(flow("b"))
     await watch()
-    report = server.last("a.py")
+    (tmp_path / "a.py").write_text("raise\n" + flow("a"))
+    report = await server.reported("a.py", "broken")
     assert (report.status, report.error, report.line, report.traceback) == ("broken", "NameError: x", 2, "T")
     assert server.last("b.py").status == "ok"
 
