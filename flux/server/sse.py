@@ -88,16 +88,27 @@ class Follower:
         """Batches of events and progress; an empty one after a silence."""
         with self._subscription as subscription:
             await self._refill()
-            for message in await subscription.batch(timeout=0) or ():
-                await self._receive(message)
+            await self._round_off(subscription)
             yield self._take()
-            while not (self.done(self.execution) and self.after >= self.execution.last_seq):
+            while not self._finished:
                 messages = await subscription.batch(KEEPALIVE)
                 if messages is None:
                     return
                 for message in messages:
                     await self._receive(message)
+                await self._round_off(subscription)
                 yield self._take()
+
+    @property
+    def _finished(self) -> bool:
+        return self.done(self.execution) and self.after >= self.execution.last_seq
+
+    async def _round_off(self, subscription: Subscription) -> None:
+        """At the end: what was reported on the way is shown, and before the end."""
+        if self._finished:
+            for message in await subscription.batch(timeout=0) or ():
+                await self._receive(message)
+            self._items.sort(key=lambda item: isinstance(item, EventRecord))
 
     async def _receive(self, message: Message) -> None:
         match message:
