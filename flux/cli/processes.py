@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from flux.config import Settings, load_settings
 from flux.config.home import KEY_FILE, TOKEN_FILE
 from flux.dispatch.port import WorkerPort
 from flux.errors import ConfigurationError
+from flux.observability import set_up
 from flux.worker.agent import Agent
 
 GRACE = 5.0
@@ -34,7 +34,8 @@ def run_server(*, host: str | None, port: int | None, workers: int, fd: int | No
 
     overrides = {"server_host": host, "server_port": port}
     settings = load_settings({name: value for name, value in overrides.items() if value is not None})
-    _log(settings)
+    # The output of a child of `flux dev` is no terminal, but people read it.
+    _log(settings, as_json=None if parent_pipe is None else False)
     key = settings.signing_key()
 
     def agents(port: WorkerPort) -> Iterable[Agent]:
@@ -140,11 +141,10 @@ def _stop_on_signals(agent: Agent, running: asyncio.Task[None]) -> list[asyncio.
     return stopping
 
 
-def _log(settings: Settings) -> None:
+def _log(settings: Settings, *, as_json: bool | None = None) -> None:
     level = "DEBUG" if settings.debug else settings.log_level
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(asctime)s  %(levelname)-7s  %(name)s  %(message)s")
-    for chatty in ("httpx", "uvicorn"):
-        logging.getLogger(chatty).setLevel("WARNING")
+    set_up(level, as_json=as_json)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 
 def _with(workers: int) -> str:
