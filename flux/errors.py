@@ -14,7 +14,8 @@ FluxError                          code, status, exit_code, hint
 │  ├─ WorkerNotFoundError
 │  └─ ServiceNotFoundError, EndpointNotFoundError
 ├─ ConflictError                   the thing exists, but not in a state that allows this
-│  ├─ ExecutionFinishedError, NotPausedError, ExecutionCancellingError, ExecutionOwnedError
+│  ├─ ExecutionFinishedError, NotPausedError, ExecutionOwnedError
+│  ├─ ExecutionCancellingError, ExecutionCancelledError
 │  ├─ WaitAmbiguousError, WaitAnsweredError
 │  ├─ StaleClaimError
 │  ├─ WorkflowAlreadyExistError
@@ -270,6 +271,12 @@ class ExecutionCancellingError(ConflictError):
     """The execution is being cancelled."""
 
     code = "execution_cancelling"
+
+
+class ExecutionCancelledError(ConflictError):
+    """The execution was cancelled."""
+
+    code = "execution_cancelled"
 
 
 class ExecutionOwnedError(ConflictError):

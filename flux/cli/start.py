@@ -60,6 +60,10 @@ def mcp(
         Literal["stdio", "streamable-http", "sse"] | None,
         typer.Option("--transport", help="How agents connect. [default: streamable-http, at /mcp]"),
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option("--allow-host", metavar="NAME", help="Another name that agents reach it by; may be repeated."),
+    ] = None,
     server_url: ServerUrl = "",
 ) -> None:
     """Start an MCP server: tools with which agents run, answer and cancel workflows of a Flux server.
@@ -68,4 +72,4 @@ def mcp(
     """
     from flux.cli.mcp import run_mcp
 
-    run_mcp(host, port, transport, server_url)
+    run_mcp(host, port, transport, server_url, allow_host or [])

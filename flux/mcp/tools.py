@@ -19,10 +19,10 @@ from flux.wire.models import (
 
 
 class ExecutionReport(ExecutionSummary):
-    """An execution, and what it waits for while it is paused.
+    """An execution, and what it waits for.
 
     `state` tells how it stands. `output` is the result when COMPLETED, the error when FAILED, and what the
-    workflow shows when PAUSED: answer one of `waits` with a resume tool then.
+    workflow shows when PAUSED: answer one of `waits` whose kind is `input` with a resume tool then.
     """
 
     waits: list[PendingWaitModel] = Field(default_factory=list)
@@ -136,6 +136,7 @@ class Tools:
             return await self._report(await self._client.resume(execution_id, input, wait))
 
     async def _report(self, execution: ExecutionSummary, detailed: bool = False) -> ExecutionReport:
-        waits = await self._client.pending(execution.execution_id) if execution.state == "PAUSED" else []
+        over = execution.state.is_terminal
+        waits = [] if over else await self._client.pending(execution.execution_id)
         events = execution.events if detailed and isinstance(execution, ExecutionDetail) else []
         return ExecutionReport(**execution.model_dump(exclude={"events"}), waits=waits, events=events)

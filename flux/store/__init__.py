@@ -1,4 +1,4 @@
-"""Durable state: executions and their events, waits, the catalog, workers, captured output."""
+"""Durable state: executions and their events, waits, the catalog, services, workers, captured output."""
 
 from flux.store.records import Append, Appended, ExecutionFilter, Page, WorkerRecord
 from flux.store.store import Store

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from flux.dispatch.records import is_finished, is_settled
 from flux.domain import Execution, ExecutionState, WorkflowRef
-from flux.errors import FluxError
+from flux.errors import ExecutionCancelledError, ExecutionError, FluxError
 from flux.security import Permission
 from flux.server import offers, views
 from flux.server.access import needs
-from flux.server.bodies import json_body, reply
-from flux.server.problems import respond, responses
+from flux.server.bodies import dumps, json_body, reply
+from flux.server.problems import MEDIA_TYPE, problem, responses
 from flux.server.sse import Follower, run_frames, stream
 from flux.server.state import Flux, Services
 from flux.server.waiting import patiently
@@ -35,27 +35,6 @@ Body = Annotated[Any, Depends(json_body)]
 Version = Annotated[int | None, Query(description="Run this version instead of the current one.")]
 Key = Annotated[str, Header(alias="Idempotency-Key", description="The same key gives the earlier execution.")]
 Wait = Annotated[str | None, Query(description="Id or name of the wait to answer.")]
-
-
-class FailedError(FluxError):
-    """The workflow failed."""
-
-    code = "execution_failed"
-
-    def __init__(self, message: str, members: dict[str, Any]) -> None:
-        super().__init__(message)
-        self._members = members
-
-    def extra(self) -> dict[str, Any]:
-        """The execution, as `ServiceRun`."""
-        return self._members
-
-
-class CancelledError(FailedError):
-    """The execution was cancelled."""
-
-    code = "execution_cancelled"
-    status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +157,14 @@ def _settled(call: Call, execution: Execution) -> Response:
         case ExecutionState.PAUSED:
             return reply(view, 202)
         case ExecutionState.CANCELLED:
-            return respond(CancelledError("The execution was cancelled.", view), call.request.url.path)
+            return _refused(call, ExecutionCancelledError(), view)
         case _:
-            return respond(FailedError(_why(view["output"]), view), call.request.url.path)
+            return _refused(call, ExecutionError(message=_why(view["output"])), view)
+
+
+def _refused(call: Call, error: FluxError, view: dict[str, Any]) -> Response:
+    """A problem document with the execution in it."""
+    return Response(dumps({**problem(error, call.request.url.path), **view}), error.status, media_type=MEDIA_TYPE)
 
 
 def _view(call: Call, execution: Execution) -> dict[str, Any]:
