@@ -11,6 +11,14 @@ COLD_PENALTY = 0.25
 """A worker without a warm runner of the version is chosen only if it is this much (of its slots) less loaded."""
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_REPORTED = {
+    "cpu": ("cpu_available", "cpu_total"),
+    "memory": ("memory_total",),
+    "disk": ("disk_free", "disk_total"),
+    "gpu": ("gpus",),
+}
+"""Under which names workers report what a workflow asks for; the first one that is there counts."""
+
 _SIZE = re.compile(r"^\s*([0-9.]+)\s*([KMGT]?I?)B?\s*$", re.IGNORECASE)
 _PACKAGE = re.compile(r"^\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:(==|>=|<=|>|<|!=)\s*([0-9][0-9A-Za-z.]*))?")
 
@@ -56,9 +64,9 @@ def fits(candidate: Candidate, requests: Mapping[str, Any]) -> bool:
 
     A resource that the worker does not report counts as there: not all platforms can measure all of them.
     """
-    for name in ("cpu", "memory", "disk", "gpu"):
+    for name, reported in _REPORTED.items():
         wanted = requests.get(name)
-        have = candidate.resources.get(name)
+        have = next((candidate.resources[key] for key in reported if key in candidate.resources), None)
         if wanted is not None and have is not None and have < size(wanted):
             return False
     return all(_has_package(candidate.packages, str(text)) for text in requests.get("packages") or ())

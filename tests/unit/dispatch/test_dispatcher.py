@@ -66,7 +66,7 @@ async def test_what_nobody_can_run_does_not_block_the_rest(world, ref):
 
     await world.publish("big", options={"requests": {"gpu": 1}})
     connection = world.join()
-    world.presence.get("w1").registration.resources["gpu"] = 0
+    world.presence.get("w1").registration.resources["gpus"] = 0
     for number in range(120):
         await world.executions.start(WorkflowRef("default", "big"), number)
     small = await world.executions.start(ref, None)

@@ -38,7 +38,7 @@ def test_resources_and_packages(requests, fitting):
         "a",
         1,
         1,
-        resources={"cpu": 4, "memory": 16 * 2**30, "gpu": 0},
+        resources={"cpu_total": 4, "memory_total": 16 * 2**30, "gpus": 0},
         packages={"pandas": "2.1.0", "scikit-learn": "1"},
     )
     assert fits(worker, requests) is fitting
