@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from flux.codec import Payload
 from flux.domain import EventRecord
+
+if TYPE_CHECKING:
+    import asyncio
 
 
 class Journal(Protocol):

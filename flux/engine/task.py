@@ -10,11 +10,9 @@ from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flux.codec.digest import digest
-from flux.engine.branches import run_branches
 from flux.engine.calls import Call, caller_location
 from flux.engine.context import NO_CONTEXT
 from flux.engine.frame import CURRENT, Frame
-from flux.engine.policies import Attempted, roll_back, with_policies
 from flux.errors import ExecutionError
 
 P = ParamSpec("P")
@@ -97,6 +95,8 @@ class Task(Generic[P, R]):
         frame = CURRENT.get()
         if frame is None:
             raise ExecutionError(None, NO_CONTEXT)
+        from flux.engine.policies import Attempted, roll_back, with_policies  # by now the session has imported it
+
         call = self._identify(frame, args, kwargs, location)
         attempt = Attempted(frame.session, self, call, args, kwargs, self._injected(call))
         return cast(R, await frame.session.perform(call, with_policies(attempt), partial(roll_back, attempt)))
@@ -125,7 +125,7 @@ class Task(Generic[P, R]):
         """
         location = caller_location()
         calls = [self._branch((*self._bound, item), location) for item in items]
-        return run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
+        return _run_all(calls, max_concurrent, raise_on_error)
 
     def starmap(
         self, items: Iterable[Iterable[Any]], *, max_concurrent: int | None = None, raise_on_error: bool = True
@@ -133,7 +133,7 @@ class Task(Generic[P, R]):
         """`map` for items that are tuples of arguments."""
         location = caller_location()
         calls = [self._branch((*self._bound, *item), location) for item in items]
-        return run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
+        return _run_all(calls, max_concurrent, raise_on_error)
 
     def _branch(self, args: tuple[Any, ...], location: str) -> Callable[[], Coroutine[Any, Any, R]]:
         return lambda: self._perform(args, {}, location)
@@ -160,6 +160,14 @@ class Task(Generic[P, R]):
 _OPTIONS = tuple(
     name for name, kind in inspect.signature(Task.__init__).parameters.items() if kind.kind is kind.KEYWORD_ONLY
 )
+
+
+def _run_all(
+    calls: Sequence[Callable[[], Coroutine[Any, Any, R]]], max_concurrent: int | None, raise_on_error: bool
+) -> Coroutine[Any, Any, list[R]]:
+    from flux.engine.branches import run_branches  # only what runs needs asyncio
+
+    return run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
 
 
 def _parameter_names(func: Callable[..., Any]) -> tuple[str, ...]:

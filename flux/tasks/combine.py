@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from flux.engine.branches import run_branches
 from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
 
@@ -27,6 +26,8 @@ async def parallel(
     """
 
     async def body() -> list[Any]:
+        from flux.engine.branches import run_branches  # only what runs needs asyncio
+
         branches = [_once(awaitable) for awaitable in awaitables]
         return await run_branches("branch", branches, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
 
