@@ -7,9 +7,11 @@ classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from flux import errors
 from flux.errors import (
     ConflictError,
     ExecutionContextNotFoundError,
@@ -71,16 +73,14 @@ def member(error: FluxError, name: str, default: Any = None) -> Any:
 
 
 def _class_for(code: str, status: int) -> type[FluxError]:
-    for kind in _tree(FluxError):
-        if kind.code == code and code:
-            return kind
-    return _BY_STATUS.get(status, FluxError)
+    return _by_code().get(code) or _BY_STATUS.get(status, FluxError)
 
 
-def _tree(root: type[FluxError]) -> Iterator[type[FluxError]]:
-    yield root
-    for child in root.__subclasses__():
-        yield from _tree(child)
+@functools.cache
+def _by_code() -> dict[str, type[FluxError]]:
+    """The classes of `flux.errors` by their codes; the first of the tree where several share one."""
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FluxError)]
+    return {kind.code: kind for kind in reversed(kinds)}
 
 
 def _message(problem: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from flux.catalog.manifest import read_manifest
 from flux.dispatch.bus import Bus, Published
 from flux.dispatch.port import Prewarm, ProbeResult
 from flux.dispatch.presence import Presence
@@ -15,7 +16,6 @@ from flux.domain import Bundle, Module, WorkflowRef, WorkflowSpec, WorkflowVersi
 from flux.domain.workflow import check_name
 from flux.engine.source import bundle_of
 from flux.errors import NotFoundError, UsageError, WorkflowCatalogError
-from flux.server.manifests import read_manifest
 from flux.store import Store
 from flux.wire.models import Publication, WorkflowManifest
 
@@ -95,7 +95,7 @@ class Publisher:
             await self._presence.any_online(ARRIVAL)
         result = await self._questions.probe(bundle)
         if result is None:
-            return read_manifest(bundle)
+            return read_manifest(bundle).workflows
         if result.error:
             raise _broken(result, bundle)
         return result.manifest.workflows
