@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -100,7 +101,12 @@ class Workflow(Generic[I, O]):
         )
 
     def _plain_options(self) -> Mapping[str, Any]:
-        options = {"timeout": self.timeout, "durability": self.durability}
+        requests = dataclasses.asdict(self.requests) if self.requests is not None else {}
+        options = {
+            "timeout": self.timeout,
+            "durability": self.durability,
+            "requests": {name: value for name, value in requests.items() if value is not None},
+        }
         return {name: value for name, value in options.items() if value}
 
     def run(self, input: Any = None, execution_id: str | None = None) -> ExecutionContext[I]:

@@ -34,7 +34,11 @@ async def test_upload_without_a_worker_is_read_by_its_text(client):
         ("default", "bye", 1, "hello.py"),
     ]
     detail = WorkflowDetail.model_validate((await client.get("/workflows/shop/hello")).json())
-    assert (detail.description, detail.tasks, detail.options) == ("Says hello.", ["greet"], {"timeout": 30})
+    assert (detail.description, detail.tasks, detail.options) == (
+        "Says hello.",
+        ["greet"],
+        {"durability": "strict", "timeout": 30},
+    )
     assert detail.source == SOURCE
     listed = (await client.get("/workflows?namespace=shop")).json()
     assert [one["name"] for one in listed] == ["hello"]
