@@ -14,7 +14,6 @@ from flux.config.home import Home
 from flux.dev.discovery import Scope
 from flux.dev.supervisor import ChildStatus, Supervisor, bind, server_command
 from flux.errors import ConfigurationError
-from flux.store.locking import ServerLock
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -117,4 +116,6 @@ def check_database(url: str) -> None:
     """Raise `DatabaseConnectionError` when another server has this SQLite file; it would refuse ours too."""
     path = url.removeprefix("sqlite:///")
     if path != url and Path(f"{path}.lock").exists():
+        from flux.store.locking import ServerLock
+
         ServerLock(path).release()

@@ -12,9 +12,9 @@ class TerminalTakeover:
     """Keeps stray output off the screen.
 
     The dashboard paints to `sys.__stderr__` and measures `sys.__stdout__`. Those become private
-    duplicates of the terminal, and descriptors 1 and 2 lead into a pipe: what C code, child processes
-    and early log handlers write can be read from `reader` instead of landing on the screen. Everything
-    is put back on exit, whatever happened.
+    duplicates of the terminal, whichever of the two leads there (`2> errors.log`), and descriptors 1 and 2
+    lead into a pipe: what C code, child processes and early log handlers write can be read from `reader`
+    instead of landing on the screen. Everything is put back on exit, whatever happened.
 
     Attributes:
         reader: non-blocking descriptor of the stray output; valid inside the block.
@@ -66,8 +66,15 @@ class TerminalTakeover:
         return data.decode(errors="replace").splitlines()
 
     def _point_private_streams(self) -> None:
-        streams = [os.fdopen(os.dup(saved), "w", buffering=1, encoding="utf-8") for saved in self._saved]
+        out, err = self._saved
+        ends = (_terminal(out, err), _terminal(err, out))
+        streams = [os.fdopen(os.dup(end), "w", buffering=1, encoding="utf-8") for end in ends]
         sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]  # Final in typeshed
+
+
+def _terminal(own: int, other: int) -> int:
+    """The descriptor itself, unless only the other one is a terminal."""
+    return other if os.isatty(other) and not os.isatty(own) else own
 
 
 def _flush() -> None:

@@ -137,7 +137,7 @@ class Host:
         module = load(bundle)
         manifest = manifest_of(module)
         self._workflows = workflows_of(module)
-        gc.collect()
+        # It stays for good: no collection needs to look at it again.
         gc.freeze()
         return manifest
 

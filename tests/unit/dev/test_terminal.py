@@ -1,5 +1,9 @@
+import os
+import pty
 import subprocess
 import sys
+
+import pytest
 
 SCRIPT = """
 import logging, os, subprocess, sys
@@ -45,3 +49,19 @@ def test_everything_is_put_back_after_a_crash():
     result = run("crash")
     assert result.stdout.splitlines()[2:] == ["crash", "after ['child', 'logged', 'printed', 'raw-1', 'raw-2']"]
     assert result.stderr.splitlines()[-1] == "err-after"
+
+
+@pytest.mark.parametrize("elsewhere", ["stdout", "stderr"])
+def test_the_screen_is_painted_on_the_terminal_although_one_stream_leads_to_a_file(elsewhere):
+    master, slave = pty.openpty()
+    streams = {"stdout": slave, "stderr": slave, elsewhere: subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", SCRIPT], text=True, **streams) as process:
+        file = getattr(process, elsewhere).read()
+    os.close(slave)
+    painted = os.read(master, 65536).decode()
+    os.close(master)
+    assert process.returncode == 0
+    assert "painted-out" in painted
+    assert "painted-err" in painted
+    assert "painted" not in file
+    assert ("before" in file) is (elsewhere == "stdout")
