@@ -97,7 +97,6 @@ async def _dev(kit: DevKit) -> int:
     session = kit.session(supervisor, api)
     try:
         await session.start()
-        await asyncio.sleep(0)  # the watcher begins to look into the files before the screen is imported
         from flux.tui.app import FluxApp
         from flux.tui.run import run_dashboard_async
 
