@@ -8,7 +8,20 @@ from flux.domain import ExecutionEvent, ExecutionEventType, ExecutionState, Reso
 from flux.engine.context import ExecutionContext
 from flux.engine.task import TaskMetadata
 from flux.task import task
-from flux.tasks import choice, now, parallel, pause, pipeline, randint, randrange, sleep, uuid4
+from flux.tasks import (
+    Graph,
+    call,
+    choice,
+    now,
+    parallel,
+    pause,
+    pipeline,
+    progress,
+    randint,
+    randrange,
+    sleep,
+    uuid4,
+)
 from flux.workflow import workflow
 
 if TYPE_CHECKING:
@@ -23,10 +36,12 @@ __all__ = [
     "ExecutionEvent",
     "ExecutionEventType",
     "ExecutionState",
+    "Graph",
     "ResourceRequest",
     "TaskMetadata",
     "WorkflowExecutionContext",
     "__version__",
+    "call",
     "choice",
     "cron",
     "interval",
@@ -35,6 +50,7 @@ __all__ = [
     "parallel",
     "pause",
     "pipeline",
+    "progress",
     "randint",
     "randrange",
     "sleep",
@@ -43,7 +59,7 @@ __all__ = [
     "workflow",
 ]
 
-_LAZY = {name: "flux.scheduling.triggers" for name in ("cron", "interval", "once")}
+_LAZY = dict.fromkeys(("cron", "interval", "once"), "flux.scheduling.triggers")
 
 
 def __getattr__(name: str) -> Any:
