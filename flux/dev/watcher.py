@@ -41,7 +41,7 @@ class Watcher:
 
     Example:
         >>> watcher = Watcher(client, Scope.of([Path("flows")]))  # doctest: +SKIP
-        >>> await watcher.run(server_is_up)  # until cancelled
+        >>> await watcher.run(server_is_up)
     """
 
     def __init__(
