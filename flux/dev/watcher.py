@@ -41,7 +41,7 @@ class Watcher:
 
     Example:
         >>> watcher = Watcher(client, Scope.of([Path("flows")]))  # doctest: +SKIP
-        >>> await watcher.run(server_is_up)
+        >>> await watcher.run(server_is_up)  # doctest: +SKIP
     """
 
     def __init__(
