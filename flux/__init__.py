@@ -9,7 +9,6 @@ from flux.engine.context import ExecutionContext
 from flux.engine.task import TaskMetadata
 from flux.task import task
 from flux.tasks import (
-    Graph,
     call,
     choice,
     now,
@@ -26,6 +25,7 @@ from flux.workflow import workflow
 
 if TYPE_CHECKING:
     from flux.scheduling.triggers import cron, interval, once
+    from flux.tasks.graph import Graph
 
 __version__ = "0.1.0"
 
@@ -59,7 +59,7 @@ __all__ = [
     "workflow",
 ]
 
-_LAZY = dict.fromkeys(("cron", "interval", "once"), "flux.scheduling.triggers")
+_LAZY = dict.fromkeys(("cron", "interval", "once"), "flux.scheduling.triggers") | {"Graph": "flux.tasks.graph"}
 
 
 def __getattr__(name: str) -> Any:
