@@ -41,7 +41,8 @@ class Quiet:
         if self._queue is None:
             self._passes = (self._passes + 1) % BLIND_PASSES
             return self._passes != 0
-        return any(self._mine(handle._context) for handle in self._queue if not handle._cancelled)
+        # A copy, made in one step: other threads add to the queue at any time (`call_soon_threadsafe`).
+        return any(self._mine(handle._context) for handle in self._queue.copy() if not handle._cancelled)
 
 
 def awaits_outside(tasks: Iterable[asyncio.Task[Any]]) -> bool:

@@ -1,0 +1,80 @@
+"""Looking at the loop's queue, whatever other threads do to it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+
+from flux import task, workflow
+from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
+
+
+async def test_other_threads_may_fill_the_queue_while_it_is_read():
+    loop = asyncio.get_running_loop()
+    stop = threading.Event()
+
+    def disturb() -> None:
+        while not stop.is_set():
+            loop.call_soon_threadsafe(lambda: None)
+
+    disturber = threading.Thread(target=disturb)
+    disturber.start()
+    try:
+        quiet = Quiet(loop, lambda context: False)
+        for _ in range(300):
+            assert not quiet.busy()
+            await asyncio.sleep(0)
+    finally:
+        stop.set()
+        disturber.join()
+
+
+async def test_only_callbacks_of_its_own_context_count():
+    loop = asyncio.get_running_loop()
+    mine = contextvars.copy_context()
+    quiet = Quiet(loop, lambda context: context is mine)
+    loop.call_soon(lambda: None)
+    assert not quiet.busy()
+    handle = loop.call_soon(lambda: None, context=mine)
+    assert quiet.busy()
+    handle.cancel()
+    assert not quiet.busy()
+
+
+async def test_what_counts_as_waiting_for_the_outside_world():
+    inside: FluxFuture = FluxFuture()
+
+    async def on(awaitable):
+        await awaitable
+
+    async def group():
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(on(inside))
+
+    async def one_of():
+        await asyncio.wait([asyncio.ensure_future(on(inside))])
+
+    flux = [asyncio.create_task(body) for body in (on(inside), group(), one_of(), on(asyncio.gather(on(inside))))]
+    outside = asyncio.create_task(asyncio.sleep(30))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert not awaits_outside(flux)
+    assert awaits_outside([outside])
+    inside.set_result(None)
+    await asyncio.gather(*flux)
+    outside.cancel()
+
+
+async def test_many_threads_finish_while_branches_wait(lab):
+    @task
+    def work(number: int) -> int:
+        return number
+
+    @workflow
+    async def w(ctx):
+        return sum(await work.map(range(200)))
+
+    for _ in range(5):
+        lab.log.clear()
+        assert (await lab.run(w)).context.output == sum(range(200))
