@@ -29,6 +29,6 @@ async def perform(
     if frame is None:
         raise ExecutionError(None, NO_CONTEXT)
     digested = digest(key, {})
-    call_id = frame.session.calls.identify(frame.path, name, digested)
+    call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
     call = Call(call_id, name, frame.call_id, digested, location, arguments)
     return await frame.session.perform(call, body)

@@ -7,7 +7,7 @@ order and still find their own recorded outcomes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -40,14 +40,27 @@ class CallCounter:
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str, str], int] = {}
+        self._parents: dict[str, str] = {}
 
-    def identify(self, path: str, name: str, digest: str) -> str:
-        """The id of the next call with this parent path, name and argument digest."""
+    def identify(self, path: str, name: str, digest: str, parent: str = "") -> str:
+        """The id of the next call with this parent path, name and argument digest.
+
+        Args:
+            parent: id of the enclosing call, remembered for `ancestors`.
+        """
         key = (path, name, digest)
         occurrence = self._seen.get(key, 0)
         self._seen[key] = occurrence + 1
         text = f"{path}\x00{name}\x00{digest}\x00{occurrence}"
-        return f"{name}_{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        call_id = f"{name}_{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        if parent:
+            self._parents[call_id] = parent
+        return call_id
+
+    def ancestors(self, call_id: str) -> Iterator[str]:
+        """Ids of the calls around a call, innermost first."""
+        while call_id := self._parents.get(call_id, ""):
+            yield call_id
 
     def group(self, path: str, label: str) -> str:
         """A label for the next set of concurrent branches made at this place."""

@@ -217,6 +217,10 @@ class ExecutionContext(Generic[T]):
     def _set_input(self, value: T) -> None:
         self._input = value
 
+    def _show(self, payload: Payload | None) -> None:
+        """Take what an open pause shows as the output; it is decoded when somebody looks."""
+        self._output, self._output_payload = _UNREAD, payload
+
     def _set_output(self, value: Any) -> None:
         self._output = value
 

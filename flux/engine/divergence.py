@@ -30,8 +30,15 @@ def _called(record: EventRecord | None) -> str:
 
 
 def _shown(call: Call) -> str:
-    text = ", ".join(f"{name}={value!r}" for name, value in call.arguments.items())
+    text = ", ".join(f"{name}={_repr(value)}" for name, value in call.arguments.items())
     return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:
+        return f"<{type(value).__name__}>"
 
 
 def _cause(recorded: EventRecord | None, attempted: Call | None) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,12 +30,28 @@ class Frame:
     name: str = ""
     parent: str = ""
 
+    def within(self, label: str) -> Frame:
+        """The frame of one attempt or handler of the enclosing call: a path of its own."""
+        return Frame(self.session, self.call_id, f"{self.path}#{label}", self.name, self.parent)
+
     def branch(self, label: str, index: int) -> Frame:
         """The frame of one concurrent branch: same call, a path of its own."""
         return Frame(self.session, self.call_id, f"{self.path}/{label}.{index}", self.name, self.parent)
 
 
 CURRENT: ContextVar[Frame | None] = ContextVar("flux_frame", default=None)
+
+
+@contextmanager
+def entered(frame: Frame) -> Iterator[None]:
+    """Let `frame` be the place of the code in the block."""
+    token = CURRENT.set(frame)
+    try:
+        yield
+    finally:
+        # A dropped body is closed in another context, where the token means nothing.
+        with suppress(ValueError):
+            CURRENT.reset(token)
 
 
 def current_call() -> tuple[str, str] | None:

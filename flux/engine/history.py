@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flux.domain import EventRecord, ExecutionEventType
+from flux.engine.release import CANCEL_MARK
 
 _T = ExecutionEventType
+ROLLED_BACK = frozenset({_T.TASK_ROLLBACK_COMPLETED, _T.TASK_ROLLBACK_FAILED})
 OUTCOMES = frozenset({_T.TASK_COMPLETED, _T.TASK_FAILED, _T.TASK_CANCELLED})
 
 
@@ -25,9 +27,9 @@ class RecordedCall:
     outcome: EventRecord | None = None
     steps: list[EventRecord] = field(default_factory=list)
 
-    def has(self, type: ExecutionEventType) -> bool:
-        """Whether a step of this type is recorded."""
-        return any(step.type is type for step in self.steps)
+    def failed_after(self, record: EventRecord) -> bool:
+        """Whether an attempt has failed since `record`: what was called in it is not called again."""
+        return any(step.type is ExecutionEventType.TASK_RETRY_FAILED and step.seq > record.seq for step in self.steps)
 
     def last(self, *types: ExecutionEventType) -> EventRecord | None:
         """The newest step of one of these types."""
@@ -50,13 +52,13 @@ class History:
     def __init__(self, records: Sequence[EventRecord]) -> None:
         self.records = list(records)
         self.calls: dict[str, RecordedCall] = {}
+        self.being_rolled_back: dict[str, EventRecord] = {}
         self.answers: dict[str, list[EventRecord]] = {}
         self.started: EventRecord | None = None
+        self.cancelling: EventRecord | None = None
         for record in self.records:
             self._index(record)
-        self.replayable = [
-            record.source_id for record in self.records if record.type in OUTCOMES and not self._inside_finished(record)
-        ]
+        self.replayable = [self._order_id(record) for record in self.records if self._is_replayed(record)]
         self.in_flight = [
             call_id
             for call_id, call in self.calls.items()
@@ -64,13 +66,30 @@ class History:
         ]
 
     @property
-    def cancelled(self) -> list[str]:
-        """Those of `replayable` that the code itself cancelled."""
-        return [call_id for call_id in self.replayable if self._outcome_type(call_id) is _T.TASK_CANCELLED]
+    def cancelled(self) -> dict[str, float]:
+        """Those of `replayable` that were cancelled, and how many seconds after their beginning."""
+        found = {}
+        for call_id in self.replayable:
+            call = self.calls.get(call_id)
+            if call is not None and call.outcome is not None and call.outcome.type is _T.TASK_CANCELLED:
+                found[call_id] = (call.outcome.time - call.first.time) / 1e6
+        return found
 
-    def _outcome_type(self, call_id: str) -> ExecutionEventType | None:
-        outcome = self.calls[call_id].outcome
-        return outcome.type if outcome else None
+    @property
+    def before_cancel(self) -> set[str]:
+        """Those of `in_flight` that had been made when the cancel request came."""
+        asked = self.cancelling
+        if asked is None:
+            return set()
+        return {call_id for call_id in self.in_flight if self.calls[call_id].first.seq < asked.seq}
+
+    def _is_replayed(self, record: EventRecord) -> bool:
+        if record.type in OUTCOMES:
+            return self.calls[record.source_id].outcome is record and not self._inside_finished(record)
+        return record is self.cancelling
+
+    def _order_id(self, record: EventRecord) -> str:
+        return CANCEL_MARK if record is self.cancelling else record.source_id
 
     @property
     def enclosing(self) -> set[str]:
@@ -83,6 +102,8 @@ class History:
             self.answers.setdefault(record.wait_id, []).append(record)
         elif record.type is _T.WORKFLOW_STARTED:
             self.started = record
+        elif record.type is _T.WORKFLOW_CANCELLING:
+            self.cancelling = self.cancelling or record
         elif record.type.startswith("TASK_"):
             self._index_call(record)
 
@@ -92,6 +113,12 @@ class History:
             call = self.calls[record.source_id] = RecordedCall(record)
         if record.type in OUTCOMES:
             call.outcome = record
+        elif record.type is _T.TASK_ROLLBACK_STARTED and call.outcome is not None:
+            # Cancelled, and its rollback has not ended yet: it has to be done again.
+            self.being_rolled_back[call.first.source_id] = call.outcome
+            call.outcome = None
+        elif record.type in ROLLED_BACK and record.source_id in self.being_rolled_back:
+            call.outcome = self.being_rolled_back.pop(record.source_id)
         elif record.type is not _T.TASK_STARTED:
             call.steps.append(record)
 
@@ -101,7 +128,7 @@ class History:
             enclosing = self.calls.get(parent)
             if enclosing is None:
                 return False
-            if enclosing.outcome is not None:
+            if enclosing.outcome is not None or enclosing.failed_after(record):
                 return True
             parent = enclosing.first.parent
         return False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
+from flux.engine.frame import CURRENT, Frame, entered
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
 if TYPE_CHECKING:
@@ -90,20 +91,16 @@ def with_timeout(attempt: Attempted, body: Body) -> Body:
         return body
 
     async def limited() -> Any:
+        deadline = asyncio.timeout(task.timeout)
         try:
-            async with asyncio.timeout(task.timeout):
+            async with deadline:
                 return await body()
         except TimeoutError as error:
-            if _deadline_passed(error):
+            if deadline.expired():
                 raise ExecutionTimeoutError("Task", attempt.call.name, attempt.call.id, task.timeout) from error
             raise
 
     return limited
-
-
-def _deadline_passed(error: TimeoutError) -> bool:
-    """A `TimeoutError` of `asyncio.timeout` is raised from the cancellation it sent; others are the user's own."""
-    return isinstance(error.__cause__, asyncio.CancelledError)
 
 
 def with_retries(attempt: Attempted, body: Body) -> Body:
@@ -119,7 +116,7 @@ def with_retries(attempt: Attempted, body: Body) -> Body:
                 await _back_off(attempt, number)
                 recorder.note_call(_T.TASK_RETRY_STARTED, attempt.call, _attempt_payload(attempt, number))
             try:
-                value = await body()
+                value = await _attempted(body, number)
             except Exception as failure:
                 error = failure
                 await _record_failure(attempt, number, failure)
@@ -133,6 +130,20 @@ def with_retries(attempt: Attempted, body: Body) -> Body:
         raise RetryError(error, task.retry_max_attempts, task.retry_delay, task.retry_backoff)
 
     return retried
+
+
+async def _attempted(body: Body, number: int) -> Any:
+    """One attempt. Calls in it are told from those of other attempts, which replay does not repeat."""
+    if not number:
+        return await body()
+    with entered(_frame().within(str(number))):
+        return await body()
+
+
+def _frame() -> Frame:
+    frame = CURRENT.get()
+    assert frame is not None, "a task's body always has a frame"
+    return frame
 
 
 def delay_before(task: Task[Any, Any], number: int) -> float:
@@ -207,7 +218,8 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
         except Exception:
             recorder.note_call(_T.TASK_FALLBACK_STARTED, call, recorder.encode_arguments(call))
         try:
-            value = await attempt.invoke_handler(fallback)
+            with entered(_frame().within("fallback")):
+                value = await attempt.invoke_handler(fallback)
         except Exception as error:
             recorder.note_call(_T.TASK_FALLBACK_FAILED, call, recorder.encode_error(error))
             raise
@@ -235,6 +247,12 @@ def with_rollback(attempt: Attempted, body: Body) -> Body:
     return guarded
 
 
+def rollback_frame(attempt: Attempted) -> Frame:
+    """Where a rollback runs; also that of a call which is cancelled before its body has begun again."""
+    call = attempt.call
+    return Frame(attempt.session, call.id, call.id, call.name, call.parent).within("rollback")
+
+
 async def roll_back(attempt: Attempted) -> None:
     """Undo a call, if its task says how."""
     rollback, recorder, call = attempt.task.rollback, attempt.session.recorder, attempt.call
@@ -242,7 +260,8 @@ async def roll_back(attempt: Attempted) -> None:
         return
     recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
     try:
-        value = await attempt.invoke_handler(rollback)
+        with entered(rollback_frame(attempt)):
+            value = await attempt.invoke_handler(rollback)
     except Exception as error:
         recorder.note_call(_T.TASK_ROLLBACK_FAILED, call, recorder.encode_error(error))
     else:

@@ -24,6 +24,14 @@ class FluxFuture(asyncio.Future[Any]):
     """A future that only Flux resolves: awaiting it is not waiting for the outside world."""
 
 
+class CommitFuture(FluxFuture):
+    """A commit on its way to the disk. Nothing stops it: who awaits it learns of a cancellation afterwards."""
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        """Refuse; asyncio then delivers the cancellation once the commit is through."""
+        return False
+
+
 class Quiet:
     """Answers for one execution whether callbacks of its code are about to run.
 

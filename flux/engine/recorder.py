@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from flux.codec import Payload
+from flux.codec import Payload, to_plain
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
 from flux.engine.endings import Ending
-from flux.engine.frame import CURRENT, Frame
+from flux.engine.frame import Frame, entered
 from flux.engine.history import RecordedCall
-from flux.engine.quiet import FluxFuture
+from flux.engine.quiet import CommitFuture
 from flux.errors import CodecError, ExecutionError, NonDeterminismError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._neutral = Context()
-        self._cancelled_calls: set[str] = set()
+        self._cancelled_calls = set(session.history.being_rolled_back)
         self.unsettled = 0
         self.attempted: Call | None = None
         self.relaxed = session.workflow.durability == "relaxed"
@@ -57,20 +57,37 @@ class Recorder:
         """Run a call's body and make its outcome durable; the outcome is returned or raised."""
         if recorded is None:
             self.note_call(_T.TASK_STARTED, call, self.encode_arguments(call))
-        token = CURRENT.set(Frame(self._session, call.id, call.id, call.name, call.parent))
         try:
-            value = await body()
+            with entered(Frame(self._session, call.id, call.id, call.name, call.parent)):
+                value = await body()
+            payload = self._encode_value(value)
         except asyncio.CancelledError:
             await self._cancelled(call)
             raise
         except Exception as error:
-            await self.commit_call(_T.TASK_FAILED, call, self.encode_error(error))
+            await self._conclude(_T.TASK_FAILED, call, self.encode_error(error))
             raise
-        finally:
-            if not self._closed:  # else a dropped body is being closed, in another context
-                CURRENT.reset(token)
-        await self.commit_call(_T.TASK_COMPLETED, call, self._encode_value(call, value))
+        await self._conclude(_T.TASK_COMPLETED, call, payload)
         return value
+
+    async def _conclude(self, type: ExecutionEventType, call: Call, payload: Payload) -> None:
+        """Make an outcome durable.
+
+        Code that is cancelled meanwhile never sees it; that is recorded behind it, so that replay agrees.
+        """
+        self._end_waits_inside(call)
+        self.note_call(type, call, payload)
+        try:
+            await self.commit()
+        except asyncio.CancelledError:
+            await self._cancelled(call)
+            raise
+
+    def _end_waits_inside(self, call: Call) -> None:
+        """What a finished call has left waiting is never taken up again."""
+        for wait in self._session.waits.inside(call.id):
+            self.note(_T.TASK_CANCELLED, wait.id, wait.name)
+            self._session.waits.leave(wait)
 
     def replay(self, outcome: EventRecord) -> Any:
         """The recorded outcome: its value returned, its error raised."""
@@ -84,14 +101,14 @@ class Recorder:
     async def _cancelled(self, call: Call) -> None:
         if not self._closed:
             self.note_cancelled(call)
-            await asyncio.shield(self.commit())
+            await self.commit()
 
     async def cancel_begun(self, call: Call, undo: Callable[[], Awaitable[None]] | None) -> None:
         """Record the cancellation of a call that an earlier activation has begun."""
         self.note_cancelled(call)
         if undo is not None:
             await undo()
-        await asyncio.shield(self.commit())
+        await self.commit()
 
     def note_cancelled(self, call: Call) -> None:
         """Take down, once, that a call is cancelled: before its rollback, or when it has none."""
@@ -109,8 +126,9 @@ class Recorder:
         payload: Payload | None = None,
         *,
         call: Call | None = None,
+        parent: str = "",
         wait: Wait | None = None,
-    ) -> EventRecord:
+    ) -> None:
         """Take an event down; it goes with the next append, or alone after `START_DELAY`."""
         self._ordinal += 1
         record = EventRecord(
@@ -121,7 +139,7 @@ class Recorder:
             f"{self._id_prefix}{self._ordinal}",
             payload,
             ordinal=self._ordinal,
-            parent=call.parent if call else "",
+            parent=call.parent if call else parent,
             digest=call.digest if call else "",
             location=call.location if call else "",
             wait=wait,
@@ -130,7 +148,6 @@ class Recorder:
             self._noted.append(record)
             if self._timer is None:
                 self._timer = self._loop.call_later(START_DELAY, self._flush_late, context=self._neutral)
-        return record
 
     def note_call(
         self, type: ExecutionEventType, call: Call, payload: Payload | None = None, wait: Wait | None = None
@@ -148,18 +165,16 @@ class Recorder:
     def note_step(self, type: ExecutionEventType, frame: Frame, value: Any = None, wait: Wait | None = None) -> None:
         """Take down an event of the built-in whose body runs in `frame`."""
         payload = None if value is None else self.encode_step(value)
-        record = self.note(type, frame.call_id, frame.name, payload, wait=wait)
-        if frame.parent:
-            self._noted[-1] = replace(record, parent=frame.parent)
+        self.note(type, frame.call_id, frame.name, payload, parent=frame.parent, wait=wait)
 
     async def commit_step(self, type: ExecutionEventType, frame: Frame, wait: Wait, value: Any = None) -> None:
         """Take down an event that opens a wait and come back when it is durable."""
         self.note_step(type, frame, value, wait)
         await self.commit()
 
-    def commit(self) -> FluxFuture:
+    def commit(self) -> CommitFuture:
         """Append what is noted; the future resolves, in its turn, when it is durable."""
-        settled = FluxFuture(loop=self._loop)
+        settled = CommitFuture(loop=self._loop)
         if self._closed:
             return settled
         future = self.flush()
@@ -171,8 +186,10 @@ class Recorder:
         return settled
 
     def flush(self, *, release: bool = False) -> asyncio.Future[int]:
-        """Append what is noted; the future is the journal's."""
+        """Append what is noted; the future is the journal's. With the release the last word is said."""
         noted, self._noted = self._noted, []
+        if release:
+            self.close()
         future = self._session.journal.append(noted, release=release)
         future.add_done_callback(lambda done: self._appended(done, noted), context=self._neutral)
         return future
@@ -195,7 +212,7 @@ class Recorder:
                 # What waits may have nothing else to wait for now.
                 self._session.releaser.wake()
 
-    def _settle(self, future: asyncio.Future[int], settled: FluxFuture) -> None:
+    def _settle(self, future: asyncio.Future[int], settled: CommitFuture) -> None:
         self.unsettled -= 1
         if not future.cancelled() and future.exception() is None and not self._closed:
             self._session.releaser.deliver(settled)
@@ -210,9 +227,9 @@ class Recorder:
     def note_paused(self, waits: Sequence[Wait]) -> None:
         """Take down that the execution waits for a person."""
         first = waits[0]
-        value = {"name": first.name, "output": self.decode(first.output)}
         session = self._session
-        self.note(_T.WORKFLOW_PAUSED, session.workflow_source, session.workflow.name, session.codec.encode(value))
+        payload = _pause_payload(first.name, first.output)
+        self.note(_T.WORKFLOW_PAUSED, session.workflow_source, session.workflow.name, payload)
 
     def note_moved(self, former: str, digest: str) -> None:
         """Take down that the execution goes on with other code."""
@@ -239,7 +256,7 @@ class Recorder:
             return self.encode_error(ending.value), None
         try:
             return self._session.codec.encode(ending.value), None
-        except CodecError as error:
+        except Exception as error:
             failure = ExecutionError(error)
             return self.encode_error(failure), failure
 
@@ -270,14 +287,22 @@ class Recorder:
         except CodecError:
             return self._session.codec.encode(_shown(value))
 
-    def _encode_value(self, call: Call, value: Any) -> Payload:
+    def _encode_value(self, value: Any) -> Payload:
         try:
             return self._session.codec.encode(value)
-        except CodecError as error:
-            failure = ExecutionError(error)
-            self.note_call(_T.TASK_FAILED, call, self.encode_error(failure))
-            self.commit()
-            raise failure from error
+        except Exception as error:
+            raise ExecutionError(error) from error
+
+
+def _pause_payload(name: str, output: Payload | None) -> Payload:
+    """`{"name", "output"}` around a value that stays encoded: only who asked for it should open it."""
+    if output is None:
+        data = b"null"
+    elif output.encoding == "json":
+        data = output.data
+    else:
+        data = json.dumps(to_plain(output)).encode()
+    return Payload(b'{"name":%s,"output":%s}' % (json.dumps(name).encode(), data))
 
 
 def _shown(value: Any) -> Any:

@@ -13,13 +13,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 
 from flux.engine.quiet import FluxFuture, Quiet
 
 OUTSIDE_GRACE = 10.0
 """Seconds that replayed code may await something that is not Flux's before missing calls count as divergence."""
+
+MAX_SPINS = 1000
+"""Loop passes after which code that never comes to rest gets what it may be spinning for."""
+CANCEL_MARK = "\0cancel"
+"""Stands in the recorded order where a cancel request came."""
 
 
 class Releaser:
@@ -29,9 +34,13 @@ class Releaser:
         replayable: ids of calls with recorded outcomes, in recorded order.
         in_flight: ids of recorded calls without outcomes.
         enclosing: those of `in_flight` that are let in during replay, for the recorded calls inside them.
-        cancelled: those of `replayable` that ended by being cancelled by the code itself; they are
-            never delivered, the code cancels them again.
-        outside: whether the code awaits something that is not Flux's.
+        cancelled: those of `replayable` that were cancelled, with the seconds that took; they are never
+            delivered: the code, or the request, cancels them again.
+        before_cancel: ids of `in_flight` calls that were made before the cancel request, which stands
+            among `replayable` as `CANCEL_MARK`.
+        outside: whether the code awaits something that is not Flux's, or runs in a thread.
+        on_cancel: called once, where the request reached the code.
+        on_error: told what any of these callbacks raises.
         on_open: called once, when every recorded call has been met.
         on_diverged: called once, when recorded calls can no longer be met.
         on_quiet: called when nothing is left to deliver.
@@ -45,8 +54,11 @@ class Releaser:
         replayable: Iterable[str],
         in_flight: Iterable[str],
         enclosing: Iterable[str],
-        cancelled: Iterable[str],
+        cancelled: Mapping[str, float],
+        before_cancel: Iterable[str],
         outside: Callable[[], bool],
+        on_cancel: Callable[[], None],
+        on_error: Callable[[BaseException], None],
         on_open: Callable[[], None],
         on_diverged: Callable[[], None],
         on_quiet: Callable[[], None],
@@ -56,8 +68,10 @@ class Releaser:
         self._recorded = deque(replayable)
         self._missing = set(in_flight)
         self._enclosing = set(enclosing)
-        self._cancelled = set(cancelled)
+        self._cancelled = dict(cancelled)
+        self._before_cancel = set(before_cancel)
         self._outside = outside
+        self._on_cancel, self._on_error = on_cancel, on_error
         self._on_open, self._on_diverged, self._on_quiet = on_open, on_diverged, on_quiet
         self._waiting: dict[str, FluxFuture] = {}
         self._held: deque[FluxFuture] = deque()
@@ -65,14 +79,16 @@ class Releaser:
         self._pumping = False
         self._deadline: asyncio.TimerHandle | None = None
         self._context = Context()
+        self._spins = 0
         self.open = False
         self.closed = False
+        self.cancel_repeated = False
 
     @property
     def first_missing(self) -> str | None:
         """Id of the first recorded call that the code has not made."""
         for call_id in self._recorded:
-            if call_id not in self._waiting:
+            if call_id not in self._waiting and call_id != CANCEL_MARK:
                 return call_id
         return next(iter(self._missing), None)
 
@@ -156,12 +172,26 @@ class Releaser:
         self._pumping = False
         if self.closed:
             return
-        if self._quiet.busy() or self._release_one():
+        try:
+            self._step()
+        except Exception as error:
+            self._on_error(error)
+
+    def _step(self) -> None:
+        if self._is_busy() or self._release_one():
             self._wake()
         elif self.open:
             self._on_quiet()
         else:
             self._stalled()
+
+    def _is_busy(self) -> bool:
+        """Whether the code is about to run; code that spins (`sleep(0)` in a loop) counts as settled in the end."""
+        if not self._quiet.busy():
+            self._spins = 0
+            return False
+        self._spins += 1
+        return self._spins % MAX_SPINS != 0
 
     def _release_one(self) -> bool:
         """Deliver the next outcome; False when there is none, or its call has not been made."""
@@ -176,10 +206,21 @@ class Releaser:
         return True
 
     def _release_recorded(self, call_id: str) -> bool:
+        if call_id == CANCEL_MARK:
+            return self._repeat_cancel()
         if call_id in self._cancelled or call_id not in self._waiting:
             return False
         self._recorded.popleft()
         _resolve(self._waiting.pop(call_id))
+        return True
+
+    def _repeat_cancel(self) -> bool:
+        """Cancel the code where the request reached it: when every call made before has been met."""
+        if self._missing & self._before_cancel:
+            return False
+        self._recorded.popleft()
+        self.cancel_repeated = True
+        self._on_cancel()
         return True
 
     def _open(self) -> None:
@@ -193,11 +234,17 @@ class Releaser:
 
     def _stalled(self) -> None:
         """Recorded calls are missing and nothing is about to run."""
-        if self._waits_for_own_cancel() or self._outside():
-            if self._deadline is None:
-                self._deadline = self._loop.call_later(OUTSIDE_GRACE, self._expire, context=self._context)
-            return
-        self._on_diverged()
+        if self._waits_for_own_cancel():
+            self._arm_deadline(self._cancelled[self._recorded[0]])
+        elif self._outside():
+            self._arm_deadline(0.0)
+        else:
+            self._on_diverged()
+
+    def _arm_deadline(self, already: float) -> None:
+        """Give up in a while; not before a timeout of the code's own has had the time it took when recorded."""
+        if self._deadline is None:
+            self._deadline = self._loop.call_later(already + OUTSIDE_GRACE, self._expire, context=self._context)
 
     def _waits_for_own_cancel(self) -> bool:
         return bool(self._recorded) and self._recorded[0] in self._cancelled and self._recorded[0] in self._waiting
@@ -207,7 +254,7 @@ class Releaser:
         if self.open or self.closed:
             return
         if self._waits_for_own_cancel():
-            self._cancelled.discard(self._recorded[0])
+            self._cancelled.pop(self._recorded[0])
             self._waiting[self._recorded[0]].cancel()
             return
         self._on_diverged()

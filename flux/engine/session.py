@@ -23,7 +23,7 @@ from flux.engine.release import Releaser
 from flux.engine.tracking import close_tasks, track_tasks
 from flux.engine.types import coerce_input
 from flux.engine.waits import Waits
-from flux.errors import NonDeterminismError, StaleClaimError
+from flux.errors import NonDeterminismError, StaleClaimError, UsageError
 
 if TYPE_CHECKING:
     from flux.engine.workflow import Workflow
@@ -73,7 +73,7 @@ class Session:
         self.history = History(history)
         self.context: ExecutionContext[Any] = ExecutionContext(execution, codec, self.history.records)
         self.calls = CallCounter()
-        self.waits = Waits(self.history)
+        self.waits = Waits(self.history, self.calls)
         self.tasks: set[asyncio.Task[Any]] = set()
         self.cancelling = execution.state is _S.CANCELLING
         self.dropped = False
@@ -108,7 +108,10 @@ class Session:
             in_flight=history.in_flight,
             enclosing=history.enclosing,
             cancelled=history.cancelled,
-            outside=lambda: awaits_outside(self.tasks),
+            before_cancel=history.before_cancel,
+            outside=lambda: bool(self.moving) or awaits_outside(self.tasks),
+            on_cancel=self._cancel_body,
+            on_error=self.fail,
             on_open=self._go_live,
             on_diverged=self._diverge,
             on_quiet=self._when_quiet,
@@ -137,6 +140,12 @@ class Session:
     def _body_done(self, root: asyncio.Task[Any]) -> None:
         if self.dropped or self._over.done() or self.releaser.closed:
             return
+        try:
+            self._end(root)
+        except Exception as error:
+            self.fail(error)
+
+    def _end(self, root: asyncio.Task[Any]) -> None:
         ending = ending_of(root, self)
         if self.releaser.open:
             self._finish(ending)
@@ -190,13 +199,18 @@ class Session:
     # -- what happens from outside ------------------------------------------------------------
 
     def answer(self, event: EventRecord) -> None:
-        """A wait has been answered (`WORKFLOW_RESUMING`) while the execution runs here."""
+        """A wait has been answered (`WORKFLOW_RESUMING`) while the execution runs here.
+
+        One that comes when the execution has been let go of stays for its next activation.
+        """
+        if self.releaser.closed:
+            return
         self.context._extend([event], event.seq)
         self.waits.answered(event)
 
     def cancel(self, event: EventRecord) -> None:
         """The execution is to be cancelled (`WORKFLOW_CANCELLING`)."""
-        if self.cancelling:
+        if self.cancelling or self.releaser.closed:
             return
         self.cancelling = True
         self.context._extend([event], event.seq)
@@ -213,6 +227,11 @@ class Session:
         Args:
             undo: rolls a call back that an earlier activation has begun and that is cancelled now.
         """
+        if asyncio.get_running_loop() is not self.loop:
+            raise UsageError(
+                f"The task '{call.name}' was called in another event loop than its workflow's.",
+                hint="Await tasks from the workflow or from async tasks, not through `asyncio.run` in a thread.",
+            )
         recorded = self.history.calls.get(call.id)
         if recorded is not None and recorded.outcome is not None and not self.dropped:
             await self.releaser.recorded(call.id)
@@ -286,7 +305,7 @@ class Session:
         if self.moved_to:
             self.recorder.note_moved(self.execution.digest, self.moved_to)
         self._arm_timeout()
-        if self.cancelling:
+        if self.cancelling and not self.releaser.cancel_repeated:
             self._cancel_body()
 
     def _arm_timeout(self) -> None:
@@ -312,6 +331,9 @@ class Session:
             return
         self.divergence = describe_divergence(self.history, self.releaser.first_missing, self.recorder.attempted)
         self.recorder.discard()
+        if self.cancelling:
+            self._finish(Ending(_T.WORKFLOW_CANCELLED, None))
+            return
         if not self.local:
             self.recorder.note_divergence(self.divergence)
         self._let_go()
@@ -326,9 +348,9 @@ class Session:
             self.recorder.flush()
         elif self.recorder.unsettled or self.waits.consumable:
             return
-        elif self.waits.human:
+        elif self.waits.human and not self.waits.backing_off:
             self.recorder.note_paused(self.waits.human)
-            self.context._set_output(self.recorder.decode(self.waits.human[0].output))
+            self.context._show(self.waits.human[0].output)
             self._let_go()
         elif not self.local:
             self._let_go()

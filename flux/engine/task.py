@@ -108,7 +108,7 @@ class Task(Generic[P, R]):
         arguments |= kwargs
         name = self.name.format(**arguments) if self._template else self.name
         digested = digest(args, dict(kwargs))
-        call_id = frame.session.calls.identify(frame.path, name, digested)
+        call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
         return Call(call_id, name, frame.call_id, digested, location, arguments)
 
     def _injected(self, call: Call) -> dict[str, Any]:

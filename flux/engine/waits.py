@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from flux.domain import EventRecord, ExecutionEventType, Wait
+from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.domain.events import HUMAN_WAITS
 from flux.engine.quiet import FluxFuture
 
 if TYPE_CHECKING:
+    from flux.engine.calls import CallCounter
     from flux.engine.history import History
 
 
@@ -23,7 +24,8 @@ def _unread(history: History, wait_id: str) -> list[EventRecord]:
 class Waits:
     """Open waits by id, and the answers recorded for them."""
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, calls: CallCounter) -> None:
+        self._calls = calls
         self._answers = {wait_id: _unread(history, wait_id) for wait_id in history.answers}
         self._open: dict[str, tuple[Wait, FluxFuture]] = {}
         self._timers: set[asyncio.Task[None]] = set()
@@ -42,6 +44,15 @@ class Waits:
     def consumable(self) -> bool:
         """Whether an open wait has been answered and is about to go on."""
         return any(future.done() for _, future in self._open.values())
+
+    @property
+    def backing_off(self) -> bool:
+        """Whether a task waits for its next attempt."""
+        return any(wait.kind is WaitKind.BACKOFF for wait, _ in self._open.values())
+
+    def inside(self, call_id: str) -> list[Wait]:
+        """Open waits of calls that were made inside a call."""
+        return [wait for wait, _ in self._open.values() if call_id in self._calls.ancestors(wait.id)]
 
     def enter(self, wait: Wait, loop: asyncio.AbstractEventLoop) -> FluxFuture:
         """Open a wait; the future resolves with the answering event, or None when its time has come."""
