@@ -85,7 +85,8 @@ class History:
 
     def _is_replayed(self, record: EventRecord) -> bool:
         if record.type in OUTCOMES:
-            return self.calls[record.source_id].outcome is record and not self._inside_finished(record)
+            call = self.calls[record.source_id]
+            return call.outcome is record and not self._inside_finished(call.first)
         return record is self.cancelling
 
     def _order_id(self, record: EventRecord) -> str:

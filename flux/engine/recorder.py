@@ -86,7 +86,8 @@ class Recorder:
     def _end_waits_inside(self, call: Call) -> None:
         """What a finished call has left waiting is never taken up again."""
         for wait in self._session.waits.inside(call.id):
-            self.note(_T.TASK_CANCELLED, wait.id, wait.name)
+            parent = next(self._session.calls.ancestors(wait.id), "")
+            self.note(_T.TASK_CANCELLED, wait.id, wait.name, parent=parent)
             self._session.waits.leave(wait)
 
     def replay(self, outcome: EventRecord) -> Any:
