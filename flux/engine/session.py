@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock
 from flux.codec import Payload
-from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Wait
+from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Wait, WaitKind
 from flux.engine.calls import Call, CallCounter
 from flux.engine.context import ExecutionContext
 from flux.engine.divergence import describe_divergence
@@ -81,6 +82,7 @@ class Session:
         self.divergence: NonDeterminismError | None = None
         self._timed_out = False
         self._poll: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
         track_tasks(self.loop)
         self._over: asyncio.Future[None] = self.loop.create_future()
@@ -192,8 +194,9 @@ class Session:
         self.releaser.close()
         self.recorder.close()
         self.waits.close()
-        if self._poll is not None:
-            self._poll.cancel()
+        for pending in (self._poll, self._expiry):
+            if pending is not None:
+                pending.cancel()
         close_tasks(self.tasks, self._root, Frame(self))
 
     # -- what happens from outside ------------------------------------------------------------
@@ -308,16 +311,32 @@ class Session:
         if self.cancelling and not self.releaser.cancel_repeated:
             self._cancel_body()
 
+    @functools.cached_property
+    def deadline(self) -> Wait | None:
+        """When the workflow's own timeout ends the execution.
+
+        It is recorded as a wait, so that an execution which waits for something else wakes for it.
+        """
+        if not self.workflow.timeout:
+            return None
+        begun = self.history.started.time if self.history.started else self.clock.now()
+        wake_at = begun + int(self.workflow.timeout * 1e6)
+        return Wait(f"timeout_{self.execution_id}", "timeout", WaitKind.TIMER, wake_at)
+
     def _arm_timeout(self) -> None:
-        timeout = self.workflow.timeout
-        if timeout:
-            begun = self.history.started.time if self.history.started else self.clock.now()
-            remaining = begun / 1e6 + timeout - self.clock.now() / 1e6
-            self.loop.create_task(self._expire(remaining), context=Context())
+        if self.deadline is not None and self.deadline.wake_at is not None:
+            remaining = (self.deadline.wake_at - self.clock.now()) / 1e6
+            if remaining <= 0:
+                self._time_out()
+            else:
+                self._expiry = self.loop.create_task(self._expire(remaining), context=Context())
 
     async def _expire(self, remaining: float) -> None:
-        await self.clock.sleep(max(0.0, remaining))
-        if not self._over.done():
+        await self.clock.sleep(remaining)
+        self._time_out()
+
+    def _time_out(self) -> None:
+        if not self._over.done() and not self.releaser.closed:
             self._timed_out = True
             self._cancel_body()
 

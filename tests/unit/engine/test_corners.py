@@ -391,3 +391,19 @@ async def test_an_error_inside_the_engine_ends_the_activation_instead_of_hanging
 
     with pytest.raises(ZeroDivisionError):
         await lab.run(w, during=during)
+
+
+async def test_a_workflow_timeout_wakes_a_paused_execution(lab):
+    @workflow.with_options(timeout=60)
+    async def w(ctx):
+        return await pause("p")
+
+    lab.clock = FakeClock()
+    assert (await lab.run(w)).context.is_paused
+    deadline = next(event.wait for event in reversed(lab.log) if event.wait)
+    assert (deadline.name, deadline.wake_at) == ("timeout", lab.log[0].time + 60_000_000)
+    lab.clock.advance(61)
+    error = (await lab.run(w)).context.output
+    assert isinstance(error, ExecutionTimeoutError)
+    assert error.type == "Workflow"
+    assert lab.types[-2:] == ["TASK_CANCELLED", "WORKFLOW_FAILED"]
