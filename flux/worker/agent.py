@@ -54,6 +54,7 @@ class _Held:
 
     Attributes:
         runner: where it runs, once it does.
+        last_seq: of the history that came with the claim; the code learns of later events one by one.
         early: answers and cancel requests that came before it ran.
         gone: set when it has left.
     """
@@ -61,6 +62,7 @@ class _Held:
     execution_id: str
     generation: int
     shipment: Shipment
+    last_seq: int = 0
     runner: RunnerProcess | None = None
     early: list[Answered | CancelRequested] = field(default_factory=list)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
@@ -117,7 +119,7 @@ class Agent:
             clock=self._clock,
         )
         self._held: dict[str, _Held] = {}
-        self._claiming: set[str] = set()
+        self._claiming: dict[str, list[Answered | CancelRequested]] = {}
         self._suspects: set[str] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._stopping = asyncio.Event()
@@ -190,7 +192,10 @@ class Agent:
     def _handle(self, delivery: Delivery) -> None:
         match delivery:
             case Assigned():
-                self._spawn(self._take(delivery))
+                if delivery.execution_id not in self._claiming:
+                    # At once: what comes for it while the claim is on its way must not get lost.
+                    self._claiming[delivery.execution_id] = []
+                    self._spawn(self._take(delivery))
             case Answered() | CancelRequested():
                 self._forward(delivery)
             case Prewarm():
@@ -203,9 +208,6 @@ class Agent:
     async def _take(self, assigned: Assigned) -> None:
         """Claim an execution and start it, when what runs of it here under an earlier claim has gone."""
         execution_id = assigned.execution_id
-        if execution_id in self._claiming:
-            return
-        self._claiming.add(execution_id)
         try:
             earlier = self._held.get(execution_id)
             if earlier is not None and earlier.shipment.releasing:
@@ -215,7 +217,7 @@ class Agent:
                 if earlier.generation == claim.execution.generation:
                     return
                 await self._fence(earlier)
-            held = self._hold(claim)
+            held = self._hold(claim, self._claiming[execution_id])
         except (ConflictError, NotFoundError) as error:
             logger.debug("execution %s is not ours: %s", execution_id, error)
             return
@@ -225,14 +227,15 @@ class Agent:
             self._connection.broken()
             return
         finally:
-            self._claiming.discard(execution_id)
+            self._claiming.pop(execution_id, None)
         await self._place(held, claim)
 
     async def _fence(self, held: _Held) -> None:
         """End what runs under a claim that the server has given out again."""
         held.shipment.abandon()
         if held.runner is not None:
-            held.runner.send(Ack(held.execution_id, 0, error="the server has given the execution out again"))
+            reason = "the server has given the execution out again"
+            held.runner.send(Ack(held.execution_id, held.generation, error=reason))
         await held.gone.wait()
 
     async def _place(self, held: _Held, claim: Claim) -> None:
@@ -249,31 +252,31 @@ class Agent:
         held.runner = runner
         runner.start(claim)
         for early in held.early:
-            if early.event.seq > claim.execution.last_seq:
-                self._forward(early)
+            _pass_on(runner, held, early)
 
     async def _give_up(self, held: _Held, reason: str) -> None:
         self._let_go(held)
         death = RunnerDied((held.execution_id,), (held.generation,), reason, alone=True)
         await self._connection.retried(lambda: self._port.died(self.name, death))
 
-    def _hold(self, claim: Claim) -> _Held:
+    def _hold(self, claim: Claim, early: list[Answered | CancelRequested]) -> _Held:
         execution = claim.execution
         shipment = Shipment(self._port, self.name, self._connection, self._acknowledged, self._refused)
-        held = _Held(execution.id, execution.generation, shipment)
+        held = _Held(execution.id, execution.generation, shipment, execution.last_seq, early=early)
         self._held[execution.id] = held
         return held
 
     def _forward(self, delivery: Answered | CancelRequested) -> None:
+        """Pass an event on to what runs here, and keep it for the claim that is on its way."""
+        if (claiming := self._claiming.get(delivery.execution_id)) is not None:
+            claiming.append(delivery)
         held = self._held.get(delivery.execution_id)
         if held is None:
             return
         if held.runner is None:
             held.early.append(delivery)
-        elif isinstance(delivery, Answered):
-            held.runner.send(Answer(delivery.execution_id, delivery.event))
         else:
-            held.runner.send(Cancel(delivery.execution_id, delivery.event))
+            _pass_on(held.runner, held, delivery)
 
     async def _prewarm(self, delivery: Prewarm) -> None:
         try:
@@ -324,14 +327,20 @@ class Agent:
         """A frame about an execution."""
         match frame:
             case Append():
-                if (held := self._held.get(frame.execution_id)) is not None:
-                    held.shipment.add(frame)
+                self._append(runner, frame)
             case Output():
                 self._logs.add(frame.lines)
             case Progressed():
                 self._progress.add([Progress(frame.execution_id, frame.source_id, frame.name, frame.value)])
             case Gone():
-                self._left(runner, frame.execution_id)
+                self._left(runner, frame)
+
+    def _append(self, runner: RunnerProcess, append: Append) -> None:
+        if (held := self._find(append.execution_id, append.generation)) is not None:
+            held.shipment.add(append)
+        else:
+            reason = "this claim of the execution has ended"
+            runner.send(Ack(append.execution_id, append.generation, error=reason))
 
     def on_output(self, lines: tuple[LogLine, ...]) -> None:
         """Raw output of a runner."""
@@ -339,7 +348,7 @@ class Agent:
 
     def on_death(self, runner: RunnerProcess, reason: str) -> None:
         """A runner has ended with executions in it."""
-        held = [self._held[one] for one in runner.executions if one in self._held]
+        held = [held for one in runner.executions.items() if (held := self._find(*one)) is not None]
         if held and not self._stopped.is_set():
             self._spawn(self._report_death(held, reason))
 
@@ -364,11 +373,17 @@ class Agent:
         with contextlib.suppress(FluxError):
             await self._connection.retried(lambda: self._port.died(self.name, death))
 
-    def _left(self, runner: RunnerProcess, execution_id: str) -> None:
-        self.pool.release(runner, execution_id)
-        self._suspects.discard(execution_id)
-        if (held := self._held.get(execution_id)) is not None and held.runner is runner:
+    def _left(self, runner: RunnerProcess, gone: Gone) -> None:
+        self.pool.release(runner, gone.execution_id, gone.generation)
+        self._suspects.discard(gone.execution_id)
+        held = self._find(gone.execution_id, gone.generation)
+        if held is not None and held.runner is runner:
             self._let_go(held)
+
+    def _find(self, execution_id: str, generation: int) -> _Held | None:
+        """What is held under that claim, not under an earlier or a later one."""
+        held = self._held.get(execution_id)
+        return held if held is not None and held.generation == generation else None
 
     def _let_go(self, held: _Held) -> None:
         if self._held.get(held.execution_id) is held:
@@ -376,15 +391,15 @@ class Agent:
         held.gone.set()
 
     def _acknowledged(self, append: Append, first_seq: int) -> None:
-        held = self._held.get(append.execution_id)
+        held = self._find(append.execution_id, append.generation)
         if held is not None and held.runner is not None:
             ordinal = append.events[-1].ordinal if append.events else 0
-            held.runner.send(Ack(append.execution_id, ordinal, first_seq))
+            held.runner.send(Ack(append.execution_id, append.generation, ordinal, first_seq))
 
     def _refused(self, append: Append, reason: str) -> None:
-        held = self._held.get(append.execution_id)
+        held = self._find(append.execution_id, append.generation)
         if held is not None and held.runner is not None:
-            held.runner.send(Ack(append.execution_id, 0, error=reason))
+            held.runner.send(Ack(append.execution_id, append.generation, error=reason))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -395,3 +410,11 @@ class Agent:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             logger.error("%s: %s", type(error).__name__, error, exc_info=error)
+
+
+def _pass_on(runner: RunnerProcess, held: _Held, delivery: Answered | CancelRequested) -> None:
+    """Tell the running code of an event that its history does not hold yet."""
+    if delivery.event.seq <= held.last_seq:
+        return
+    frame = Answer if isinstance(delivery, Answered) else Cancel
+    runner.send(frame(held.execution_id, held.generation, delivery.event))

@@ -37,16 +37,18 @@ class Start(Frame, frozen=True):
 
 
 class Answer(Frame, frozen=True):
-    """agent → runner: a `WORKFLOW_RESUMING` event for a running execution."""
+    """agent → runner: a `WORKFLOW_RESUMING` event for an execution that runs under the claim `generation`."""
 
     execution_id: str
+    generation: int
     event: EventRecord
 
 
 class Cancel(Frame, frozen=True):
-    """agent → runner: a `WORKFLOW_CANCELLING` event for a running execution."""
+    """agent → runner: a `WORKFLOW_CANCELLING` event for an execution that runs under the claim `generation`."""
 
     execution_id: str
+    generation: int
     event: EventRecord
 
 
@@ -54,7 +56,8 @@ class Ack(Frame, frozen=True):
     """agent → runner: everything up to `ordinal` is durable; or `error` says why it never will be."""
 
     execution_id: str
-    ordinal: int
+    generation: int
+    ordinal: int = 0
     first_seq: int = 0
     error: str = ""
 
@@ -120,6 +123,7 @@ class Gone(Frame, frozen=True):
     """runner → agent: this execution has left the runner (after its last append was acknowledged)."""
 
     execution_id: str
+    generation: int
 
 
 class Beat(Frame, frozen=True):

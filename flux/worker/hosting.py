@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -30,6 +31,19 @@ if TYPE_CHECKING:
     from flux.engine.workflow import Workflow
 
 logger = logging.getLogger("flux.worker.runner")
+
+
+@dataclass(eq=False, slots=True)
+class _Activation:
+    """One execution under one claim.
+
+    Attributes:
+        session: None when there is none to be had: then the execution fails with what prevented it.
+    """
+
+    execution: Execution
+    journal: PipeJournal
+    session: Session | None = None
 
 
 class Host:
@@ -56,14 +70,13 @@ class Host:
         self._bundle: Bundle | None = None
         self._added: list[str] = []
         self._workflows: Mapping[WorkflowRef, Workflow[Any, Any]] = {}
-        self._sessions: dict[str, Session] = {}
-        self._journals: dict[str, PipeJournal] = {}
+        self._activations: dict[str, _Activation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def busy(self) -> bool:
         """Whether any execution is here."""
-        return bool(self._journals)
+        return bool(self._activations)
 
     def load(self, frame: Load) -> None:
         """Import the code and tell what is in it; code that was imported before makes room for it."""
@@ -88,31 +101,38 @@ class Host:
         self._channel.send_now(loaded)
 
     def start(self, frame: Start) -> None:
-        """Run an execution from its history onwards."""
+        """Run an execution from its history onwards; the next frame may be an answer to it already."""
         execution = frame.execution
-        journal = PipeJournal(self._loop, self._channel, execution)
-        self._journals[execution.id] = journal
-        task = self._loop.create_task(self._run(frame, journal))
+        here = _Activation(execution, PipeJournal(self._loop, self._channel, execution))
+        self._activations[execution.id] = here
+        failure: BaseException | None = None
+        try:
+            here.session = self._session(frame, here.journal)
+        except BaseException as error:
+            failure = error
+        task = self._loop.create_task(self._run(here, failure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def acknowledge(self, ack: Ack) -> None:
         """Appended events are durable, or never will be."""
-        if (journal := self._journals.get(ack.execution_id)) is None:
+        if (here := self._find(ack.execution_id, ack.generation)) is None:
             return
-        journal.acknowledged(ack)
-        if ack.error and (session := self._sessions.get(ack.execution_id)) is not None:
-            session.fail(StaleClaimError(ack.error))
+        here.journal.acknowledged(ack)
+        if ack.error and here.session is not None:
+            here.session.fail(StaleClaimError(ack.error))
 
     def answer(self, frame: Answer) -> None:
         """A wait of a running execution has been answered."""
-        if (session := self._sessions.get(frame.execution_id)) is not None:
-            session.answer(frame.event)
+        here = self._find(frame.execution_id, frame.generation)
+        if here is not None and here.session is not None:
+            here.session.answer(frame.event)
 
     def cancel(self, frame: Cancel) -> None:
         """A running execution is to be cancelled."""
-        if (session := self._sessions.get(frame.execution_id)) is not None:
-            session.cancel(frame.event)
+        here = self._find(frame.execution_id, frame.generation)
+        if here is not None and here.session is not None:
+            here.session.cancel(frame.event)
 
     def validate(self, frame: Validate) -> None:
         """Check a value against the types of the code."""
@@ -141,31 +161,42 @@ class Host:
         gc.freeze()
         return manifest
 
-    async def _run(self, frame: Start, journal: PipeJournal) -> None:
-        execution = frame.execution
-        try:
-            session = self._sessions[execution.id] = Session(
-                self._workflow(execution.ref),
-                execution,
-                frame.history,
-                journal=journal,
-                codec=self._codec,
-                clock=self._clock,
-            )
-            await session.run()
-        except StaleClaimError:
-            logger.debug("execution %s has another owner now", execution.id)
-        except BaseException as error:
-            await self._fail(execution, journal, error)
-        finally:
-            self._leave(execution.id)
+    def _find(self, execution_id: str, generation: int) -> _Activation | None:
+        """What runs under that claim: a frame for an earlier one must not touch a later one."""
+        here = self._activations.get(execution_id)
+        return here if here is not None and here.execution.generation == generation else None
 
-    def _leave(self, execution_id: str) -> None:
-        self._sessions.pop(execution_id, None)
-        self._journals.pop(execution_id, None)
-        self._capture.finish(execution_id)
-        self._channel.send(Gone(execution_id))
-        if not self._journals:
+    def _session(self, frame: Start, journal: PipeJournal) -> Session:
+        return Session(
+            self._workflow(frame.execution.ref),
+            frame.execution,
+            frame.history,
+            journal=journal,
+            codec=self._codec,
+            clock=self._clock,
+        )
+
+    async def _run(self, here: _Activation, failure: BaseException | None) -> None:
+        try:
+            if here.session is not None:
+                await here.session.run()
+        except StaleClaimError:
+            logger.debug("execution %s has another owner now", here.execution.id)
+        except BaseException as error:
+            failure = error
+        try:
+            if failure is not None:
+                await self._fail(here.execution, here.journal, failure)
+        finally:
+            self._leave(here)
+
+    def _leave(self, here: _Activation) -> None:
+        execution = here.execution
+        if self._activations.get(execution.id) is here:
+            del self._activations[execution.id]
+            self._capture.finish(execution.id)
+        self._channel.send(Gone(execution.id, execution.generation))
+        if not self._activations:
             self._on_idle()
 
     async def _fail(self, execution: Execution, journal: PipeJournal, error: BaseException) -> None:

@@ -64,6 +64,10 @@ class Connection:
                 unknown += 1
                 if error.status < 500 or unknown >= _UNKNOWN_TRIES:
                     raise
+            except Exception:
+                unknown += 1
+                if unknown >= _UNKNOWN_TRIES:
+                    raise
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.up.wait(), delay * 10)
             await asyncio.sleep(delay)

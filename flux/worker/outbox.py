@@ -79,11 +79,14 @@ class Shipment:
             self._task = None
 
     def _take(self) -> list[Append]:
-        batch, events = [self._queue.popleft()], 0
+        """The appends that go together: nothing goes behind one that lets go, or under another claim than its own."""
+        batch = [self._queue.popleft()]
         events = len(batch[0].events)
-        while self._queue and events + len(self._queue[0].events) <= _EVENTS_AT_ONCE:
+        while self._queue and not batch[-1].release and self._queue[0].generation == batch[0].generation:
+            events += len(self._queue[0].events)
+            if events > _EVENTS_AT_ONCE:
+                break
             batch.append(self._queue.popleft())
-            events += len(batch[-1].events)
         return batch
 
     async def _send(self, batch: list[Append]) -> None:
@@ -91,6 +94,12 @@ class Shipment:
         try:
             answer = await self._checkpoint(checkpoint)
         except FluxError as error:
+            logger.info("execution %s stops here: %s", checkpoint.execution_id, error)
+            self._refuse(batch, error)
+            return
+        except Exception as error:
+            # Nobody would notice: the server gives the execution out again once it is not named as running.
+            logger.exception("execution %s stops here: its events cannot be sent", checkpoint.execution_id)
             self._refuse(batch, error)
             return
         self.released = self.released or checkpoint.release
@@ -102,11 +111,10 @@ class Shipment:
     async def _checkpoint(self, checkpoint: Checkpoint) -> Acknowledged:
         return await self._connection.retried(lambda: self._port.checkpoint(self._worker, checkpoint))
 
-    def _refuse(self, batch: list[Append], error: FluxError) -> None:
-        logger.info("execution %s stops here: %s", batch[0].execution_id, error)
+    def _refuse(self, batch: list[Append], error: Exception) -> None:
         self.refused = True
         self._queue.clear()
-        self._on_refused(batch[0], str(error))
+        self._on_refused(batch[0], str(error) or type(error).__name__)
 
 
 class Stream:
@@ -145,7 +153,7 @@ class Stream:
                 batch = [self._queue.popleft() for _ in range(min(self._at_once, len(self._queue)))]
                 try:
                     await self._send(batch)
-                except (FluxError, OSError) as error:
+                except Exception as error:
                     logger.debug("%d items were not delivered: %s", len(batch), error)
         finally:
             self._task = None

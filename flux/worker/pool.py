@@ -159,9 +159,9 @@ class Pool:
             self._admit(version, runner)
         return loaded
 
-    def release(self, runner: RunnerProcess, execution_id: str) -> None:
-        """An execution has left its runner."""
-        runner.forget(execution_id)
+    def release(self, runner: RunnerProcess, execution_id: str, generation: int) -> None:
+        """An execution, claimed as `generation`, has left its runner."""
+        runner.forget(execution_id, generation)
         if runner.executions:
             return
         if runner.exclusive or runner.draining:

@@ -167,9 +167,10 @@ class RunnerProcess:
         """Send a frame about an execution that runs here."""
         self._channel.send(frame)
 
-    def forget(self, execution_id: str) -> None:
-        """The execution has left."""
-        self.executions.pop(execution_id, None)
+    def forget(self, execution_id: str, generation: int) -> None:
+        """The execution, as it ran under that claim, has left."""
+        if self.executions.get(execution_id) == generation:
+            del self.executions[execution_id]
         self.idle_since = self._loop.time()
 
     async def validate(self, request: Validate) -> list[dict[str, object]] | None:

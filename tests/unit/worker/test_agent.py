@@ -14,6 +14,9 @@ from flux.domain import EventRecord, ExecutionEventType, ExecutionState
 from flux.errors import ExecutionError, ServerUnavailableError, StaleClaimError, UnauthorizedError
 from flux.testing import FakeClock
 from flux.worker.agent import Agent
+from flux.worker.frames import Ack, Append, Cancel, Gone
+
+PATIENCE = 30.0
 
 GREET = """
     import asyncio, os
@@ -323,3 +326,79 @@ async def test_an_offer_of_what_runs_here_changes_nothing(port, start, bundle):
     assert await port.finished(other) == "Hello, Ada"
     assert execution_id in agent.running
     assert port.texts(execution_id) == ["begun"]
+
+
+SLOW_IMPORT = """
+    import asyncio, time
+
+    time.sleep(0.3)
+
+    @workflow
+    async def lingers(ctx):
+        await asyncio.Event().wait()
+"""
+
+
+def cancelling(port, execution_id):
+    event = EventRecord(ExecutionEventType.WORKFLOW_CANCELLING, "server", "", 0, "c1")
+    return CancelRequested(execution_id, port._append(execution_id, [event])[0])
+
+
+async def test_a_cancel_request_right_after_the_claim_reaches_code_that_is_being_imported(port, start, bundle):
+    start()
+    execution_id = port.submit(bundle(SLOW_IMPORT), "lingers")
+    await port.until(lambda: port.registrations)
+    async with asyncio.timeout(PATIENCE):
+        while not port.executions[execution_id].owner:
+            await asyncio.sleep(0)
+    port.deliver(cancelling(port, execution_id))
+    await port.finished(execution_id)
+    assert port.state(execution_id) is ExecutionState.CANCELLED
+
+
+async def test_a_cancel_request_that_overtakes_the_claim_is_kept_for_it(port, start, bundle):
+    claim, asked, go = port.claim, asyncio.Event(), asyncio.Event()
+
+    async def slow_claim(worker, execution_id):
+        found = await claim(worker, execution_id)
+        asked.set()
+        await go.wait()
+        return found
+
+    port.claim = slow_claim
+    start()
+    execution_id = port.submit(bundle(WAITING), "lingers")
+    async with asyncio.timeout(PATIENCE):
+        await asked.wait()
+    port.deliver(cancelling(port, execution_id))
+    registered = len(port.registrations)
+    port.deliver(ServerUnavailableError("cut"))  # its turn comes when the request has been taken
+    await port.until(lambda: len(port.registrations) > registered)
+    go.set()
+    await port.finished(execution_id)
+    assert port.state(execution_id) is ExecutionState.CANCELLED
+
+
+async def test_answers_to_an_earlier_claim_do_not_reach_a_later_one(port, start, bundle):
+    agent = start()
+    execution_id = port.submit(bundle(WAITING), "lingers")
+    await port.until(lambda: port.texts(execution_id) == ["begun"])
+    port.executions[execution_id] = dataclasses.replace(port.executions[execution_id], owner="")
+    port.offer(execution_id)
+    await port.until(lambda: port.texts(execution_id) == ["begun", "begun"])
+    (runner,) = [runner for runner in agent.pool.runners if runner.executions]
+    stale = Append(execution_id, 1, (), release=True)
+    agent._refused(stale, "generation is 2, not 1")
+    agent._acknowledged(stale, 5)
+    agent.on_frame(runner, stale)
+    agent.on_frame(runner, Gone(execution_id, 1))
+    runner.send(Ack(execution_id, 1, error="the claim of generation 1 has ended"))
+    runner.send(Cancel(execution_id, 1, cancelling(port, execution_id).event))
+    other = port.submit(next(iter(port.bundles.values())), "lingers")
+    await port.until(lambda: port.texts(other) == ["begun"])
+    assert set(agent.running) == {execution_id, other}
+    assert runner.executions == {execution_id: 2, other: 1}
+    assert not port.released
+    port.deliver(cancelling(port, execution_id))
+    await port.finished(execution_id)
+    assert port.executions[execution_id].generation == 2

@@ -40,7 +40,7 @@ async def ends():
 async def test_frames_arrive_in_order(ends):
     left, right = ends
     for number in range(1_000):
-        left.channel.send(Ack("e", number))
+        left.channel.send(Ack("e", 1, number))
     left.channel.send(Shutdown())
     await asyncio.wait_for(right.arrived.wait(), 10)
     assert [frame.ordinal for frame in right.frames[:-1]] == list(range(1_000))
@@ -60,7 +60,7 @@ async def test_threads_may_send(ends):
 
     def send_many(name: str) -> None:
         for number in range(500):
-            left.channel.send_now(Ack(name, number))
+            left.channel.send_now(Ack(name, 1, number))
 
     threads = [threading.Thread(target=send_many, args=(str(index),)) for index in range(4)]
     for thread in threads:
