@@ -174,13 +174,15 @@ async def source_report(ctx: ExecutionContext[Options]) -> Outcome:
 async def _reviewed(root: str, facts: Sequence[FileFacts]) -> Review:
     """Ask until every excluded folder exists: what no schema can know is asked again with the reason."""
     known = {parent.as_posix() for fact in facts for parent in Path(fact.path).parents}
-    output = {"root": root, "folders": summarise(facts), "note": ""}
+    summary = {"root": root, "folders": summarise(facts)}
+    output = summary
     while True:
         review: Review = await pause("review", output=output, schema=Review)
         unknown = [folder for folder in review.exclude if folder not in known]
         if not unknown:
             return review
-        output = {**output, "note": f"No Python files below: {', '.join(unknown)}. Please answer again."}
+        # First, so that it is seen above a long list of folders.
+        output = {"note": f"No Python files below: {', '.join(unknown)}. Please answer again.", **summary}
 
 
 def summarise(facts: Iterable[FileFacts]) -> list[FolderSummary]:

@@ -26,7 +26,7 @@ app = new_app("Run a workflow of a file here and now, without a server.")
     epilog=example(
         "flux exec hello.py hello World",
         "flux exec shop.py shop/order @order.json --format json",
-        "flux exec shop.py shop/order '{\"approved\": true}' --resume 7f3a",
+        "flux exec shop.py shop/order '{\"approved\": true}' --resume 7f3a52c0e1b94d6f8a2c5e0d9b7134f6",
     ),
 )
 def execute(

@@ -58,7 +58,7 @@ async def order(ctx: ExecutionContext[Order]) -> str:
     return f"{receipt}, {await ship(request.item)}"
 '''
 
-TEST = '''"""Run with `pytest`."""
+TEST = '''"""Run with `python -m pytest`, after `pip install pytest`."""
 
 from orders import order
 
@@ -85,7 +85,11 @@ README = """# {name}
 
     flux dev                                        # a dashboard; edit orders.py while it runs
     flux exec orders.py order '{{"amount": 5}}'       # run once, without a server
-    pytest                                          # test it
+
+Its tests need pytest:
+
+    pip install pytest
+    python -m pytest
 
 With `flux dev` running, from another terminal:
 

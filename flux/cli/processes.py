@@ -15,7 +15,7 @@ from flux.cli.signals import on_signals
 from flux.config import Settings, load_settings
 from flux.config.home import KEY_FILE, TOKEN_FILE
 from flux.dispatch.port import WorkerPort
-from flux.errors import ConfigurationError
+from flux.errors import ConfigurationError, UnauthorizedError
 from flux.observability import set_up
 from flux.worker.agent import Agent
 
@@ -62,13 +62,13 @@ def run_server(*, host: str | None, port: int | None, workers: int, fd: int | No
 def run_worker(name: str, server_url: str) -> None:
     """Work for a server until SIGTERM or SIGINT.
 
-    Raises `ConfigurationError` when there is no bootstrap token, `UnauthorizedError` when the server
-    knows another one.
+    Raises `ConfigurationError` when there is no bootstrap token, `UnauthorizedError` with the URL when the
+    server there knows another one.
     """
     settings = load_settings({})
     _log(settings)
-    check_known_here(settings)
     url = server_url or url_of(settings)
+    check_known_here(settings, url)
     asyncio.run(_work(settings, name or f"{platform.node()}-{os.getpid()}", url))
 
 
@@ -87,7 +87,7 @@ def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **mor
     )
 
 
-def check_known_here(settings: Settings) -> None:
+def check_known_here(settings: Settings, url: str) -> None:
     """Refuse to start a worker that has no token, and warn about one whose key only it knows.
 
     Raises `ConfigurationError` when no bootstrap token is configured and the home has none.
@@ -95,9 +95,8 @@ def check_known_here(settings: Settings) -> None:
     home = Path(settings.home)
     if not settings.workers.bootstrap_token and not (home / TOKEN_FILE).exists():
         raise ConfigurationError(
-            f"There is no bootstrap token: none is configured, and no server has kept one in '{home}'.",
-            hint="Start the worker in the folder of the server, or set FLUX_WORKERS__BOOTSTRAP_TOKEN to what is in "
-            f"the server's .flux/{TOKEN_FILE}.",
+            f"There is no bootstrap token for {url}: none is configured, and no server has kept one in '{home}'.",
+            hint=_token_hint(),
         )
     if not settings.security.encryption_key and not (home / KEY_FILE).exists():
         talk(
@@ -109,15 +108,15 @@ def check_known_here(settings: Settings) -> None:
 async def _work(settings: Settings, name: str, url: str) -> None:
     from flux.worker.remote import RemotePort
 
-    def connection(up: bool, reason: str) -> None:
-        talk(f"{name} works for {url}." if up else f"{name} lost {url}: {reason}. Trying again …")
-
+    told = _Connection(name, url)
     port = RemotePort(url, settings.bootstrap_token())
-    agent = agent_for(settings, port, name, settings.signing_key(), on_connection=connection)
+    agent = agent_for(settings, port, name, settings.signing_key(), on_connection=told)
     running = asyncio.create_task(agent.run(), name="flux-agent")
     stopping = _stop_on_signals(agent, running)
     try:
         await running
+    except UnauthorizedError as error:
+        raise UnauthorizedError(f"The server at {url} refuses this worker: {error}", hint=_token_hint()) from None
     except asyncio.CancelledError:
         if not stopping:
             raise
@@ -126,6 +125,40 @@ async def _work(settings: Settings, name: str, url: str) -> None:
             task.cancel()
         await asyncio.gather(*stopping, return_exceptions=True)
         await port.close()
+
+
+class _Connection:
+    """Tells a person how the connection to the server stands; the same reason is said once in a row."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self._name = name
+        self._url = url
+        self._known = False
+        self._said = ""
+
+    def __call__(self, up: bool, reason: str) -> None:
+        text = self._text(up, reason.rstrip("."))
+        self._known = self._known or up
+        if text != self._said:
+            talk(text)
+        self._said = text
+
+    def _text(self, up: bool, reason: str) -> str:
+        if up:
+            return f"{self._name} works for {self._url}."
+        if self._known:
+            return f"{self._name} lost {self._url}: {reason}. Trying again …"
+        return (
+            f"{self._name} cannot reach a server at {self._url}: {reason}. Trying again …\n"
+            "Start one there with `flux start server`, or name another one with `--server-url URL`."
+        )
+
+
+def _token_hint() -> str:
+    return (
+        f"Start the worker in the folder of the server, or set FLUX_WORKERS__BOOTSTRAP_TOKEN to what is in the "
+        f"server's .flux/{TOKEN_FILE}. `--server-url URL` names another server."
+    )
 
 
 def _stop_on_signals(agent: Agent, running: asyncio.Task[None]) -> list[asyncio.Task[None]]:

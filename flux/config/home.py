@@ -88,9 +88,10 @@ class Home:
         try:
             yield
         except OSError as error:
+            # The reason is in the message; a chain of three tracebacks in a script would only hide it.
             raise ConfigurationError(
                 f"The home '{self.path}' cannot be used: {error.strerror or error}.", hint=_HINT
-            ) from error
+            ) from None
 
 
 def derive_key(secret: str, purpose: str) -> bytes:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from flux.engine.context import ExecutionContext
 from flux.engine.workflow import Workflow
-from flux.errors import UsageError
+from flux.errors import ConfigurationError, UsageError
 from flux.local.host import open_host
 
 
@@ -45,11 +47,38 @@ async def resume_async(
 def _outside_loops(
     make: Callable[[], Coroutine[Any, Any, ExecutionContext[Any]]], workflow: Workflow[Any, Any], verb: str
 ) -> ExecutionContext[Any]:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(make())
+    if not _in_a_loop():
+        try:
+            return asyncio.run(make())
+        except ConfigurationError as error:
+            # Nothing in these frames helps whoever set something wrong; a script prints the traceback.
+            if error.hint:
+                error.add_note(error.hint)
+            raise error.with_traceback(None) from None
+    if importing := _imported_file():
+        raise UsageError(f'{importing} calls {verb}() while it is imported; put it under `if __name__ == "__main__":`.')
     raise UsageError(
         f"`{workflow.name}.{verb}()` cannot block inside a running event loop.",
         hint=f"Use `await {workflow.name}.{verb}_async(…)` there.",
     )
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _imported_file() -> str:
+    """Name of the file that is being imported by whoever called, or "": only a script's own module is `__main__`.
+
+    Workers import files inside their event loop, and there such a call is never meant.
+    """
+    frame = sys._getframe(1)
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__":
+            return Path(frame.f_code.co_filename).name
+    return ""

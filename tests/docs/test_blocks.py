@@ -6,6 +6,7 @@ The python blocks of a page run in order, as one script in a fresh folder; `prin
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import subprocess
@@ -15,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from flux.catalog.files import collect_file, has_workflow
+from flux.worker.probe import probe
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -92,6 +96,33 @@ def test_blocks_run_and_print_what_they_promise(page: Path, tmp_path: Path) -> N
     printed = iter(done.stdout.splitlines())
     for promised in promised_lines(source):
         assert promised in printed, f"{name(page)} promises {promised!r}; it printed:\n{done.stdout}"
+
+
+WORKFLOW_PAGES = [page for page in RUNNABLE if "@workflow" in script(page.read_text(encoding="utf-8"))]
+
+
+def scripts(page: Path) -> list[str]:
+    """The page as one file, and each of its blocks that is a complete file with a workflow by itself."""
+    text = page.read_text(encoding="utf-8")
+    alone = (block.text + "\n" for block in blocks(text) if block.language == "python")
+    return [script(text), *(one for one in alone if re.match(r"(from|import) ", one) and has_workflow(one))]
+
+
+@pytest.mark.parametrize("page", WORKFLOW_PAGES, ids=name)
+async def test_scripts_can_be_registered(page: Path, tmp_path: Path) -> None:
+    for number, source in enumerate(scripts(page)):
+        file = tmp_path / f"page_{number}.py"
+        file.write_text(source, encoding="utf-8")
+        loaded = await probe(collect_file(file), str(tmp_path))
+        assert not loaded.error, f"{name(page)}: {loaded.error} (line {loaded.line})\n{loaded.traceback}"
+        assert loaded.manifest is not None
+        assert loaded.manifest.workflows
+    assert not (tmp_path / ".flux").exists(), "importing has run something"
+
+
+def test_readme_and_quick_start_are_complete_scripts() -> None:
+    for page in (ROOT / "README.md", ROOT / "docs" / "quick-start.md"):
+        assert len(scripts(page)) >= 2, name(page)
 
 
 def anchors(page: Path) -> set[str]:
@@ -187,6 +218,23 @@ async def test_the_documented_routes_are_those_of_the_server() -> None:
     page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
     table = "\n".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
     assert set(re.findall(r"`((?:GET|POST|PUT|DELETE) /[^`]*)`", table)) == served
+
+
+def test_every_setting_is_documented() -> None:
+    from flux.config.settings import known_keys
+
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `([a-z_.]+)` \|", page, flags=re.MULTILINE)
+    assert sorted(documented) == sorted(known_keys())
+
+
+def test_the_documented_problem_is_what_the_server_sends() -> None:
+    from flux.errors import WorkflowNotFoundError
+    from flux.server.problems import problem
+
+    page = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+    shown = next(json.loads(block.text) for block in blocks(page) if '"about:blank"' in block.text)
+    assert shown == problem(WorkflowNotFoundError("default/ordr"), "/workflows/ordr")
 
 
 def test_changelog_begins_with_the_version_in_pyproject() -> None:

@@ -120,6 +120,7 @@ def test_an_unknown_folder_is_asked_again(example: Load, tree: Path) -> None:
     waiting = report.run({"root": str(tree)})
     again = report.resume(waiting.execution_id, {"decision": "approve", "exclude": ["tests", "nowhere"]})
     assert again.is_paused
+    assert next(iter(again.output)) == "note"
     assert again.output["note"] == "No Python files below: nowhere. Please answer again."
     done = report.resume(waiting.execution_id, {"decision": "approve", "exclude": ["tests"]})
     assert done.output.files == 4

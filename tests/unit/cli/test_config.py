@@ -60,11 +60,11 @@ def test_the_server_of_a_project_is_found_through_its_settings(settings, url):
 def test_a_worker_without_a_token_is_told_where_to_get_one(here, capsys):
     settings = load_settings({})
     with pytest.raises(ConfigurationError, match="no bootstrap token") as caught:
-        check_known_here(settings)
+        check_known_here(settings, "http://flux:8000")
     assert "FLUX_WORKERS__BOOTSTRAP_TOKEN" in caught.value.hint
     settings.bootstrap_token()
-    check_known_here(settings)
+    check_known_here(settings, "http://flux:8000")
     assert "Warning" in capsys.readouterr().err
     settings.signing_key()
-    check_known_here(settings)
+    check_known_here(settings, "http://flux:8000")
     assert capsys.readouterr().err == ""
