@@ -247,7 +247,7 @@ class Session:
         try:
             await self.releaser.admit(call.id)
         except asyncio.CancelledError:
-            if recorded is not None and self.cancelling and not self.dropped:
+            if recorded is not None and self.ends_early and not self.dropped:
                 await self.recorder.cancel_begun(call, undo)
             raise
         return await self.recorder.record(call, recorded, body)
@@ -339,6 +339,11 @@ class Session:
         if not self._over.done() and not self.releaser.closed:
             self._timed_out = True
             self._cancel_body()
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the body is being cancelled: on request, or by the workflow's own timeout."""
+        return self.cancelling or self._timed_out
 
     @property
     def timed_out(self) -> bool:
