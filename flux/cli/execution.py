@@ -46,7 +46,7 @@ def list_executions(
     return None
 
 
-@app.command("show", epilog=example("flux execution show 7f3a"))
+@app.command("show", epilog=example("flux execution show 7f3a91c2"))
 def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url: ServerUrl = "") -> None:
     """Show an execution: state, input, output, and what it waits for."""
 
@@ -79,7 +79,7 @@ def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url:
     return None
 
 
-@app.command("events", epilog=example("flux execution events 7f3a --follow"))
+@app.command("events", epilog=example("flux execution events 7f3a91c2 --follow"))
 def events(
     execution_id: ExecutionId,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the execution has finished.")] = False,
@@ -101,7 +101,7 @@ def events(
     on_server(server_url, work)
 
 
-@app.command("cancel", epilog=example("flux execution cancel 7f3a 9c2e"))
+@app.command("cancel", epilog=example("flux execution cancel 7f3a91c2 9c2e04b7"))
 def cancel(
     execution_ids: Annotated[list[str], typer.Argument(metavar="ID…", help="Ids of the executions.")],
     wait: Annotated[bool, typer.Option("--wait", help="Wait until each has ended.")] = False,
@@ -132,7 +132,7 @@ def cancel(
     outcome.leave(code)
 
 
-@app.command("resume", epilog=example("flux execution resume 7f3a '{\"approved\": true}' --wait approval"))
+@app.command("resume", epilog=example("flux execution resume 7f3a91c2 '{\"approved\": true}' --wait approval"))
 def resume(
     execution_id: ExecutionId,
     input: Input = None,
@@ -153,7 +153,7 @@ def resume(
     outcome.leave(on_server(server_url, work))
 
 
-@app.command("rerun", epilog=example("flux execution rerun 7f3a", "flux execution rerun 7f3a --same-version --sync"))
+@app.command("rerun", epilog=example("flux execution rerun 7f3a91c2", "flux execution rerun 7f3a91c2 --same-version --sync"))
 def rerun(
     execution_id: ExecutionId,
     same_version: Annotated[

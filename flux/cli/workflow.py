@@ -144,7 +144,7 @@ def run(
     outcome.leave(on_server(server_url, work))
 
 
-@app.command("resume", epilog=example("flux workflow resume shop/order 7f3a '{\"approved\": true}' --mode sync"))
+@app.command("resume", epilog=example("flux workflow resume shop/order 7f3a91c2 '{\"approved\": true}' --mode sync"))
 def resume(
     ref: Ref,
     execution_id: ExecutionId,
@@ -170,7 +170,7 @@ def resume(
     outcome.leave(on_server(server_url, work))
 
 
-@app.command("status", epilog=example("flux workflow status shop/order 7f3a --detailed"))
+@app.command("status", epilog=example("flux workflow status shop/order 7f3a91c2 --detailed"))
 def status(
     ref: Ref,
     execution_id: ExecutionId,
@@ -182,7 +182,7 @@ def status(
     summary(execution, everything=detailed)
 
 
-@app.command("cancel", epilog=example("flux workflow cancel shop/order 7f3a --mode sync"))
+@app.command("cancel", epilog=example("flux workflow cancel shop/order 7f3a91c2 --mode sync"))
 def cancel(
     ref: Ref,
     execution_id: ExecutionId,

@@ -241,3 +241,14 @@ def test_changelog_begins_with_the_version_in_pyproject() -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     titles = re.findall(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert version in titles[:2]
+
+
+async def test_a_script_without_the_guard_is_told_about_it(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "quick-start.md").read_text(encoding="utf-8")
+    file = tmp_path / "order.py"
+    file.write_text(script(page).replace('if __name__ == "__main__":', "if True:"), encoding="utf-8")
+    loaded = await probe(collect_file(file), str(tmp_path))
+    assert loaded.error == (
+        'UsageError: order.py calls run() while it is imported; put it under `if __name__ == "__main__":`.'
+    )
+    assert 'ctx = order.run(["bicycle", "lamp"])' in file.read_text(encoding="utf-8").splitlines()[loaded.line - 1]

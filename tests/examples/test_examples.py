@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -131,6 +134,24 @@ def test_cancellation_imports_everything_when_nobody_cancels(example: Load) -> N
     ctx = example("cancellation").import_batches.run({"batches": 3, "seconds": 0})
     assert ctx.output == 3
     assert types(ctx, "import_batch").count("TASK_COMPLETED") == 3
+
+
+def test_a_script_with_a_home_that_cannot_be_made_ends_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "hello_world.py"],
+        cwd=tmp_path,
+        env={**os.environ, "FLUX_HOME": str(tmp_path / "file" / "home")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    last = done.stderr.splitlines()[-2:]
+    assert last[0].startswith("flux.errors.ConfigurationError: The home ")
+    assert last[0].endswith("cannot be used: Not a directory.")
+    assert last[1].startswith("Set FLUX_HOME to a folder")
+    assert done.stderr.count("Traceback") == 1
+    assert "asyncio" not in done.stderr
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)

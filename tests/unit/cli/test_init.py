@@ -11,6 +11,8 @@ def test_the_project_is_written_once_and_never_overwritten(tmp_path):
     first = CliRunner().invoke(app, ["init", str(folder)])
     assert first.exit_code == 0, first.output
     assert {path.name for path in folder.iterdir()} == {"orders.py", "test_orders.py", "flux.toml", "README.md"}
+    readme = (folder / "README.md").read_text()
+    assert "    pip install pytest\n    python -m pytest\n" in readme
     (folder / "orders.py").write_text("mine")
     second = CliRunner().invoke(app, ["init", str(folder)])
     assert "kept   " in second.stdout
