@@ -251,3 +251,16 @@ async def fine(ctx):
     assert dev.wait_state(prints, "COMPLETED", "FAILED")["output"] == "printed"
     dev.wait_state(blocks, "FAILED", "COMPLETED", "RUNNING", "SCHEDULED", "CLAIMED")
     assert dev.run("fine")["output"] == "fine"
+
+
+def test_answers_given_at_once_are_never_lost(dev):
+    ids = {dev.run("order", number, mode="async")["execution_id"] for number in range(40)}
+    unanswered = set(ids)
+    while unanswered:
+        for wait in dev.http.get("/waits").json():
+            if wait["execution_id"] in unanswered:
+                body = {"approved": True, "amount": 1}
+                assert dev.http.post(f"/executions/{wait['execution_id']}/resume", json=body).status_code in (200, 202)
+                unanswered.discard(wait["execution_id"])
+    for execution_id in ids:
+        assert dev.wait_state(execution_id, "COMPLETED", "FAILED")["output"] == {"version": 1, "amount": 1}
