@@ -204,7 +204,7 @@ class Actions(Deeds, Handoff):
             self.app.exit()
             return
         self._interrupted = True
-        self.app.set_timer(2.0, self._forget_interrupt)
+        self.app.soon(2.0, self._forget_interrupt)
         self.app.note(Span("ctrl+c again quits"), seconds=2.0)
 
     def _forget_interrupt(self) -> None:

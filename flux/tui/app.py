@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 from textual.binding import Binding
-from textual.timer import Timer
 
 from flux.clock import Clock, SystemClock, to_datetime
 from flux.tui.actions import Actions
@@ -79,7 +79,7 @@ class FluxApp(App[None], inherit_bindings=False):
         self.frozen_at: datetime | None = None
         self.frozen_count = 0
         self.last_note: Line = ()
-        self._note_timer: Timer | None = None
+        self._note_timer: asyncio.TimerHandle | None = None
         self._dirty: set[Topic] = set()
         self._repaint_due = False
         self._mounted = False
@@ -131,7 +131,7 @@ class FluxApp(App[None], inherit_bindings=False):
         self._dirty |= topics
         if not self._repaint_due and self._mounted:
             self._repaint_due = True
-            self.set_timer(_REPAINT, self._repaint)
+            self.soon(_REPAINT, self._repaint)
 
     def _repaint(self) -> None:
         self._repaint_due = False
@@ -140,6 +140,8 @@ class FluxApp(App[None], inherit_bindings=False):
             self.area.changed(topics)
 
     def _tick(self) -> None:
+        if self._dirty:
+            self._repaint()
         if self.screen_stack and isinstance(self.screen_stack[0], AreaScreen):
             self.area.tick()
 
@@ -185,8 +187,8 @@ class FluxApp(App[None], inherit_bindings=False):
         """Say something in the line above the keys."""
         self.last_note = tuple(Span(span) if isinstance(span, str) else span for span in spans)
         if self._note_timer is not None:
-            self._note_timer.stop()
-        self._note_timer = self.set_timer(seconds, self._unnote)
+            self._note_timer.cancel()
+        self._note_timer = self.soon(seconds, self._unnote)
         self.area.show_note()
 
     def _unnote(self) -> None:
@@ -196,6 +198,18 @@ class FluxApp(App[None], inherit_bindings=False):
     def notify(self, message: str, *, markup: bool = False, **options: Any) -> None:
         """A toast; text is never read as markup."""
         super().notify(message, markup=False, **options)
+
+    def soon(self, seconds: float, call: Callable[[], Any]) -> asyncio.TimerHandle:
+        """Run once after some seconds, however late the event loop is by then.
+
+        A one-shot timer of Textual drops its only tick when the loop was held up past it.
+        """
+
+        def due() -> None:
+            if self.is_running:
+                self.call_later(call)
+
+        return asyncio.get_running_loop().call_later(seconds, due)
 
     def later(self, call: Callable[[], Any]) -> None:
         """Run once the screen has settled."""

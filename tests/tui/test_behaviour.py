@@ -1,6 +1,7 @@
 """What keys do, on a live server in memory."""
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flux.errors import WaitAnsweredError
 from flux.tui.dialogs.confirm import ConfirmDialog
 from flux.tui.dialogs.form import FormDialog
 from flux.tui.handoff import Place, editor_command
+from flux.tui.model.store import Topic
 from flux.tui.screens.executions import ExecutionsScreen
 from flux.tui.widgets.line_view import LineView
 from flux.tui.widgets.log_view import LogView
@@ -436,3 +438,200 @@ def test_no_snapshot_is_left_behind():
             view = rest.partition("-80x24")[0].partition("-160x50")[0]
             assert view in VIEWS, f"{path} belongs to no view"
             assert path.suffix == ".txt" or view in LOOKS, f"{path} is not asked for"
+
+
+async def test_a_lost_repaint_is_made_up_for_by_the_next_tick(start):
+    async with start() as ui:
+        ui.app._repaint_due = True
+        run = ui.api.execution("shop/order", S.RUNNING, execution_id="beef" + "0" * 28, created_at=at(1))
+        ui.api.emit(kind="event", execution=run)
+        await ui.until("beef0000")
+        assert not ui.app._repaint_due
+
+
+async def test_a_repaint_survives_a_loop_that_was_held_up(start):
+    async with start() as ui:
+        ui.app.changed({Topic.EXECUTIONS})
+        time.sleep(0.25)  # noqa: ASYNC251 (holding up the loop is the point)
+        await ui.until(lambda: not ui.app._repaint_due and not ui.app._dirty)
+
+
+def many(count=60):
+    api = populate(FakeApi())
+    for number in range(count):
+        api.execution("default/etl", S.COMPLETED, created_at=at(-2000 - number), finished_at=at(-1999.998 - number))
+    return api
+
+
+async def arrive(ui, name):
+    run = ui.api.execution("shop/order", S.RUNNING, execution_id=name + "0" * 28, created_at=at(5 + len(ui.api.past)))
+    ui.api.emit(kind="event", execution=run)
+    await ui.until(lambda: run.execution_id in ui.app.store.executions and not ui.app._repaint_due)
+
+
+async def test_at_the_top_new_runs_stay_in_sight(start):
+    async with start(many()) as ui:
+        view = ui.app.area.main
+        chosen = view.identity
+        for number in range(40):
+            await arrive(ui, f"bee{number:x}".ljust(6, "f"))
+            assert ui.app.area.main.window.y == 0
+            if number == 3:
+                assert view.identity == chosen
+        assert "bee27f" in ui.text
+        assert view.cursor < view.window.height
+        assert "newer" not in ui.text
+
+
+async def test_elsewhere_it_says_how_many_are_newer(start):
+    async with start(many()) as ui:
+        await ui.press(*["down"] * 5)
+        chosen = ui.app.area.main.identity
+        await arrive(ui, "beefaa")
+        await arrive(ui, "beefbb")
+        await ui.until("↑ 2 newer")
+        assert ui.app.area.main.identity == chosen
+        await ui.press("g")
+        await ui.until("beefbb")
+        assert "newer" not in ui.text
+
+
+@pytest.mark.parametrize("size", [(80, 24), WIDE])
+async def test_zoom_gives_one_pane_the_body(start, size):
+    async with start(size=size) as ui:
+        area = ui.app.area
+        await ui.press("z")
+        assert "ZOOM" in ui.text
+        assert not area.detail.display
+        assert area.main.size.width >= size[0] - 2
+        await ui.press("enter")
+        await ui.until(lambda: area.detail.display)
+        await ui.press("z")
+        assert not area.query_one("#list-pane").display
+        assert area.detail.size.height >= size[1] - 5
+        await ui.press("z")
+        assert area.query_one("#list-pane").display == (size == WIDE)
+
+
+async def test_the_logs_can_be_zoomed(start):
+    async with start(size=WIDE) as ui:
+        ui.app.area.query_one("#log").focus()
+        await ui.press("z")
+        assert ui.app.area.query_one("#log-pane").size.height >= 44
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (110, 24), WIDE])
+@pytest.mark.parametrize("count", [0, 60])
+async def test_the_last_column_is_whole(start, size, count):
+    async with start(many(count), size=size) as ui:
+        view = ui.app.area.main
+        rows = [row[: view.region.right] for row in ui.text.splitlines() if "✓ done" in row]
+        assert rows
+        for row in rows:
+            assert row[: view.region.x + view._width].rstrip().endswith(("s", "m", "h", "—")), row
+        await ui.press("G")
+        if count:
+            await ui.until(lambda: view.show_vertical_scrollbar)
+            last = next(row for row in ui.text.splitlines() if row.startswith("▌"))
+            assert last[view._width - 4 : view._width] == " 2ms"
+
+
+@pytest.mark.parametrize(("area", "end"), [("2", "WAKES"), ("3", "FILE")])
+async def test_other_tables_fit_with_a_scrollbar(start, area, end):
+    async with start() as ui:
+        for number in range(40):
+            ref = f"ns/w{number}"
+            ui.api.workflows[ref] = ui.api.workflows["ml/train"].model_copy(
+                update={"namespace": "ns", "name": f"w{number}"}
+            )
+            ui.api.open_waits.append(ui.api.open_waits[1].model_copy(update={"id": f"t{number}"}))
+        await ui.press(area, "ctrl+l")
+        view = ui.app.area.main
+        await ui.until(lambda: view.show_vertical_scrollbar)
+        await ui.pilot.pause()
+        rows = ui.text.splitlines()[3:9]
+        assert end in ui.text
+        for row in rows:
+            assert "…" not in row[view._width - 1 : view._width]
+            assert row[: view._width].rstrip().endswith(("m", ":11", "—")), row
+
+
+async def run_form(ui, schema):
+    ui.api.workflows["ml/train"] = ui.api.workflows["ml/train"].model_copy(
+        update={"input_schema": schema, "version": 5}
+    )
+    await ui.press("3", "ctrl+l", "down")
+    await ui.until("v5")
+    await ui.settled()
+    await ui.press("enter")
+    await ui.until(lambda: isinstance(ui.app.screen, FormDialog))
+    await ui.pilot.pause()
+    return ui.app.screen.query_one(SchemaForm)
+
+
+MIXED = {
+    "type": "object",
+    "properties": {
+        "zeta": {"type": "array", "items": {"type": "integer"}},
+        "name": {"type": "string"},
+        "epochs": {"type": "integer", "minimum": 10},
+    },
+    "required": ["zeta", "name", "epochs"],
+}
+
+
+def errors_of(form):
+    return [str(label.render()) for label in form.query(".error.-shown")]
+
+
+async def test_all_errors_at_once_and_each_goes_when_its_field_is_right(start):
+    async with start() as ui:
+        form = await run_form(ui, MIXED)
+        assert "zeta * json" in ui.text
+        assert ui.text.index("zeta *") < ui.text.index("name *") < ui.text.index("epochs *")
+        form.query_one("#field-0", TextArea).text = "[1,"
+        await ui.press("ctrl+s")
+        assert [error.split(":")[0] for error in errors_of(form)] == [
+            "↑ line 1, column 4",
+            "↑ is required",
+            "↑ is required",
+        ]
+        form.query_one("#field-0", TextArea).text = "[1]"
+        await ui.until(lambda: len(errors_of(form)) == 2)
+        form.query_one("#field-1", Input).value = "x"
+        await ui.until(lambda: len(errors_of(form)) == 1)
+        form.query_one("#field-2", Input).focus()
+        await ui.type("1")
+        assert errors_of(form) == ["↑ must be at least 10"]
+        await ui.type("5")
+        assert errors_of(form) == []
+
+
+async def test_numbers_are_judged_while_typing(start):
+    async with start() as ui:
+        form = await run_form(ui, MIXED)
+        form.query_one("#field-2", Input).focus()
+        await ui.type("1")
+        assert errors_of(form) == ["↑ must be at least 10"]
+
+
+async def test_enter_in_the_only_field_submits(start):
+    async with start() as ui:
+        await run_form(ui, {"type": "object", "properties": {"epochs": {"type": "integer"}}})
+        await ui.type("3")
+        await ui.press("enter")
+        await ui.until(lambda: ("run", "ml/train", {"epochs": 3}) in ui.api.calls)
+
+
+async def test_a_field_is_in_sight_with_its_label(start):
+    members = {f"field{number}": {"type": "string", "format": "textarea"} for number in range(9)}
+    schema = {"type": "object", "properties": members, "required": ["field0", "field7"]}
+    async with start() as ui:
+        form = await run_form(ui, schema)
+        assert "field0 *" in ui.text
+        for number in range(1, 9):
+            await ui.press("tab")
+            await ui.until(f"field{number}")
+            assert ui.app.focused is form.query_one(f"#field-{number}")
+        await ui.press("ctrl+s")
+        await ui.until("field0 *")

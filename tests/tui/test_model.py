@@ -406,3 +406,8 @@ def test_the_model_needs_no_terminal_library():
         "assert not {'textual', 'rich'} & set(sys.modules), set(sys.modules) & {'textual', 'rich'}"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_curl_call_is_quoted_for_every_shell():
+    assert "'http://h:1/executions/abc?detailed=true'" in equivalents.show("abc").curl("http://h:1/")
+    assert "?wait=a%20b%26c'" in equivalents.resume("abc", 1, "a b&c").curl("http://h:1")

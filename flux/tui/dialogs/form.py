@@ -9,6 +9,7 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.widget import Widget
 
 from flux.errors import ConflictError, FluxError, InvalidInputError
 from flux.tui.bindings import bindings
@@ -105,6 +106,15 @@ class FormDialog(Dialog[None]):
             view.styles.height = rows = max(min(len(view.rows.items), height // 4), 2)
             room -= rows + 1
         self.form.set_room(max(room, 4))
+
+    def set_focus(self, widget: Widget | None, scroll_visible: bool = True, from_app_focus: bool = False) -> None:
+        """The form itself scrolls, so that a field is in sight together with its label."""
+        super().set_focus(widget, scroll_visible=False, from_app_focus=from_app_focus)
+
+    def on_input_submitted(self) -> None:
+        """Enter in the only field there is."""
+        if len(self.form.form.fields) == 1:
+            self.form_submit()
 
     def form_raw(self) -> None:
         """Fields or raw text."""

@@ -57,7 +57,7 @@ class ViewerDialog(Dialog[None]):
         """The lines, broken where asked for."""
         view = self.query_one(LineView)
         lines = self._lines
-        width = view.size.width
+        width = view.size.width - 1  # a scrollbar may come
         if self._wrapped and width > 10:
             lines = [
                 part

@@ -6,6 +6,7 @@ import json
 import shlex
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from flux.tui.model.format import short_id
 
@@ -28,7 +29,7 @@ class Equivalent:
         """The HTTP call as a line for a shell."""
         method, _, path = self.http.partition(" ")
         body = f" --json {shlex.quote(json.dumps(self.body, ensure_ascii=False))}" if self.has_body else ""
-        return f"curl -X {method} {base_url.rstrip('/')}{path}{body}"
+        return f"curl -X {method} {shlex.quote(base_url.rstrip('/') + path)}{body}"
 
 
 def _json(value: Any) -> str:
@@ -43,7 +44,7 @@ def cancel(execution_id: str) -> Equivalent:
 def resume(execution_id: str, value: Any, wait: str) -> Equivalent:
     """Answer a wait."""
     option = f" --wait {shlex.quote(wait)}" if wait else ""
-    query = f"?wait={wait}" if wait else ""
+    query = f"?wait={quote(wait, safe='')}" if wait else ""
     return Equivalent(
         f"flux execution resume {execution_id} {_json(value)}{option}",
         f"POST /executions/{execution_id}/resume{query}",

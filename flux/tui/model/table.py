@@ -27,6 +27,7 @@ class Column:
     from_width: int = 0
 
 
+_LEAST = 4
 Cells = dict[str, tuple[str, str]]
 
 
@@ -34,6 +35,8 @@ def visible(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
     """The columns shown in a pane of that width, with the width each gets."""
     shown = [column for column in columns if width >= column.from_width]
     left = width - sum(column.width for column in shown) - 2 * (len(shown) - 1)
+    if left < 0:
+        return _squeezed(shown, -left)
     shares = sum(column.flex for column in shown)
     result: list[tuple[Column, int]] = []
     for column in shown:
@@ -44,6 +47,18 @@ def visible(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
             shares -= column.flex
         result.append((column, column.width + extra))
     return result
+
+
+def _squeezed(shown: Sequence[Column], missing: int) -> list[tuple[Column, int]]:
+    """Too little room: the columns that share give way, the widest first, so that the last one stays whole."""
+    sizes = [column.width for column in shown]
+    while missing > 0:
+        able = [place for place, column in enumerate(shown) if column.flex and sizes[place] > _LEAST]
+        if not able:
+            break
+        sizes[max(able, key=lambda place: sizes[place])] -= 1
+        missing -= 1
+    return list(zip(shown, sizes, strict=True))
 
 
 def header(columns: Sequence[Column], width: int) -> Line:

@@ -165,6 +165,8 @@ class AreaScreen(Screen[None]):
             spans.append(Span(f"  ⏸ PAUSED +{missed}", "wait bold"))
         elif self.main.follow:
             spans.append(Span("  FOLLOW", "run bold"))
+        if self.has_class("-zoomed"):
+            spans.append(Span("  ZOOM", "accent bold"))
         return spans
 
     def count_text(self) -> str:
@@ -226,15 +228,18 @@ class AreaScreen(Screen[None]):
         """Give the pane with the focus the whole body, and back."""
         if self.has_class("-zoomed"):
             self.remove_class("-zoomed")
-            for pane in self.query(".-zoom"):
-                pane.remove_class("-zoom")
+            self.query(".-zoom, .-aside").remove_class("-zoom", "-aside")
+            self.refresh_bars()
             return
         if self.focused is None:
             return
         panes = [node for node in self.focused.ancestors_with_self if node.has_class("pane")]
         if panes:
             panes[0].add_class("-zoom")
+            for holder in self.query("#panes"):
+                holder.set_class(holder not in panes[0].ancestors, "-aside")
             self.add_class("-zoomed")
+            self.refresh_bars()
 
     # filter
 

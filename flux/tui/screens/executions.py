@@ -68,7 +68,7 @@ class ExecutionsScreen(AreaScreen):
             return
         known = self.flux.store.history(selected.execution_id)
         if self.detail.display and (known is None or selected.execution_id in self.flux.store.stale_histories):
-            self.set_timer(_SETTLE, self._fetch)
+            self.flux.soon(_SETTLE, self._fetch)
 
     def _fetch(self) -> None:
         selected = self.selection()[0]
@@ -90,6 +90,14 @@ class ExecutionsScreen(AreaScreen):
             return f"{shown:,} of {store.total:,}"
         return f"{store.total:,} total" if store.total else ""
 
+    def _view_state(self) -> list[Span]:
+        spans, newer = super()._view_state(), self.main.newer
+        if not newer:
+            return spans
+        if self.size.width < 110 and not self.flux.filters.get(self.AREA):
+            spans = spans[1:]
+        return [Span(f"↑ {newer:,} newer", "wait bold"), Span("  "), *spans]
+
     def moved(self) -> None:
         """Show the execution under the cursor."""
         self._show_detail()
@@ -101,6 +109,8 @@ class ExecutionsScreen(AreaScreen):
 
     def open_detail(self) -> None:
         """Show the detail; where there is no room for both, instead of the list."""
+        if self.has_class("-zoomed"):
+            self.zoom()
         self.add_class("-detail-open")
         self._show_detail()
         self.detail.focus_view()

@@ -76,7 +76,7 @@ class WorkflowsScreen(AreaScreen):
         self._show()
         workflow = self.main.item
         if workflow is not None and self._detail(workflow) is None:
-            self.set_timer(_SETTLE, self._fetch)
+            self.flux.soon(_SETTLE, self._fetch)
 
     def _fetch(self) -> None:
         workflow: WorkflowSummary | None = self.main.item

@@ -118,6 +118,8 @@ class LineView(ScrollView, can_focus=True):
         self.cursor = 0
         self.identity = ""
         self.shift = 0
+        self._resting = edge == "first"
+        self._seen = ""
 
     # data
 
@@ -128,17 +130,45 @@ class LineView(ScrollView, can_focus=True):
         self.rows = rows
         if pane is not None:
             self.pane = pane
-        self.virtual_size = Size(self.size.width, len(rows.items) + self._top)
+        self.virtual_size = Size(self._width, len(rows.items) + self._top)
         identity = self.identity
         if self.follow:
             self._to_edge()
+        elif self._resting and not round(self.scroll_offset.y):
+            self._stay_on_top()
         elif self.has_cursor:
             self._keep_cursor(before)
         elif moved_by:
             self.scroll_to(y=max(0, self.scroll_offset.y - moved_by), animate=False, force=True)
+        if self.rows.index(self._seen) is None:
+            self._see_top()
         self.refresh()
         if self.identity != identity:
             self.post_message(self.Moved(self))
+
+    def _stay_on_top(self) -> None:
+        """New lines are seen; the selection moves down with its item while that is in sight or being read."""
+        place = self.rows.index(self.identity)
+        last = max(self.size.height - self._top, 1) - 1
+        self.cursor = 0 if place is None or (place > last and self.has_focus) else place
+        self.identity = self.rows.identity(self.cursor) if self.rows.items else ""
+        self._see_top()
+
+    def _see_top(self) -> None:
+        self._seen = self.rows.identity(0) if self.rows.items else ""
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """At the top nothing is newer than what is in sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if not round(new_value):
+            self._see_top()
+
+    @property
+    def newer(self) -> int:
+        """How many lines arrived above the window since its first line was in sight."""
+        if self.edge != "first" or not round(self.scroll_offset.y):
+            return 0
+        return self.rows.index(self._seen) or 0
 
     def _keep_cursor(self, before: int) -> None:
         place = self.rows.index(self.identity)
@@ -149,6 +179,11 @@ class LineView(ScrollView, can_focus=True):
         if place != before:
             self.scroll_to(y=max(0, self.scroll_offset.y + place - before), animate=False, force=True)
             self.call_after_refresh(self._reveal)
+
+    @property
+    def _width(self) -> int:
+        """Columns there are for a line: the scrollbar takes its own."""
+        return self.scrollable_content_region.width
 
     @property
     def _top(self) -> int:
@@ -170,6 +205,7 @@ class LineView(ScrollView, can_focus=True):
     def set_follow(self, follow: bool) -> None:
         """Keep the edge where lines arrive in sight, or not."""
         self.follow = follow and bool(self.edge)
+        self._resting = self.edge == "first" and self.cursor == 0
         if self.follow:
             self._to_edge()
         self.refresh()
@@ -194,6 +230,7 @@ class LineView(ScrollView, can_focus=True):
             self.follow = False
             self.post_message(self.Followed())
         self.cursor = place
+        self._resting = self.edge == "first" and place == 0
         identity = self.rows.identity(place)
         self._reveal()
         self.refresh()
@@ -257,7 +294,7 @@ class LineView(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Another width has other lines."""
-        self.virtual_size = Size(self.size.width, len(self.rows.items) + self._top)
+        self.virtual_size = Size(self._width, len(self.rows.items) + self._top)
         if self.follow:
             self._to_edge()
         elif self.has_cursor:
@@ -267,7 +304,7 @@ class LineView(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
-        width = self.size.width
+        width = self._width
         if self.header and y == 0:
             inner = self.header(max(width - self._gutter_width, 1))
             return paint(self, (Span(" " * self._gutter_width), *inner), width)
@@ -320,7 +357,7 @@ class LineView(ScrollView, can_focus=True):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The text marked with the mouse."""
-        width = max(self.size.width - self._gutter_width, 1)
+        width = max(self._width - self._gutter_width, 1)
         prefix = " " * self._gutter_width
         items = self.rows.items
         first = selection.start.y if selection.start else 0
@@ -355,4 +392,4 @@ class LineView(ScrollView, can_focus=True):
     @property
     def window(self) -> Region:
         """The part in sight: first line and number of lines."""
-        return Region(0, round(self.scroll_offset.y), self.size.width, self.size.height - self._top)
+        return Region(0, round(self.scroll_offset.y), self._width, self.size.height - self._top)

@@ -22,7 +22,7 @@ def palette_of(widget: Widget) -> Palette:
 
 
 def paint(widget: Widget, line: Line, width: int, *, extra: Style | None = None, shift: int = 0) -> Strip:
-    """A strip of exactly `width` cells.
+    """A strip of exactly `width` cells; a line that goes on beyond it ends in `…`.
 
     Args:
         extra: laid over every part (the cursor's row, dimming).
@@ -36,4 +36,8 @@ def paint(widget: Widget, line: Line, width: int, *, extra: Style | None = None,
         if extra and extra.dim:
             style += extra
         segments.append(Segment(span.text, style))
-    return Strip(segments).crop_extend(shift, shift + width, base)
+    strip = Strip(segments)
+    end = shift + width
+    if width > 1 and strip.cell_length > end and strip.crop(end - 1).text.strip():
+        return Strip([*strip.crop_extend(shift, end - 1, base), Segment("…", base)], width)
+    return strip.crop_extend(shift, end, base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
@@ -90,6 +91,7 @@ class SchemaForm(Vertical):
         """How many lines there are for the fields."""
         self.query_one("#fields").styles.max_height = lines
         self.query_one("#raw").styles.height = min(lines - 1, 14)
+        self.call_after_refresh(self._reveal_focused)
 
     # values
 
@@ -122,10 +124,11 @@ class SchemaForm(Vertical):
                 return None, {}
             value, error = read_json(text)
             return value, ({FORM: error} if error else {})
-        value, errors = value_of(self.form, self.entries(), self._base)
-        if not errors:
-            errors = check(self.form, value)
-        return value, errors
+        value, unread = value_of(self.form, self.entries(), self._base)
+        errors = check(self.form, value)
+        if unread:  # what is missing because it could not be read may break rules of the whole
+            errors.pop(FORM, None)
+        return value, errors | unread
 
     def fill(self, value: Any) -> None:
         """Show another value in the fields and in the raw text."""
@@ -194,19 +197,61 @@ class SchemaForm(Vertical):
             text = errors.get(item.path, "")
             if text and self.raw:
                 rest.append(f"{'.'.join(item.path) or item.label}: {text}")
-            label = self.query_one(f"#error-{number}", Static)
-            label.update(f"↑ {clean(text)}" if text else "")
-            label.set_class(bool(text), "-shown")
-            widget = self.query_one(f"#field-{number}")
-            widget.set_class(bool(text), "-invalid")
+            widget = self._mark(number, text)
             if text and first is None:
                 first = widget
-        bottom = self.query_one("#error-form", Static)
-        bottom.update(clean("; ".join(rest)))
-        bottom.set_class(bool(rest), "-shown")
+        self._mark_form("; ".join(rest))
         if first is not None and not self.raw:
-            first.focus(scroll_visible=False)
-            self.query_one(f"#{(first.id or '').replace('field', 'head')}").scroll_visible(animate=False, top=True)
+            first.focus()
+            self.call_after_refresh(self._reveal_focused)
+
+    def _mark(self, number: int, text: str) -> Widget:
+        label = self.query_one(f"#error-{number}", Static)
+        label.update(f"↑ {clean(text)}" if text else "")
+        label.set_class(bool(text), "-shown")
+        widget = self.query_one(f"#field-{number}")
+        widget.set_class(bool(text), "-invalid")
+        return widget
+
+    def _mark_form(self, text: str) -> None:
+        bottom = self.query_one("#error-form", Static)
+        bottom.update(clean(text))
+        bottom.set_class(bool(text), "-shown")
+
+    @on(Input.Changed)
+    @on(TextArea.Changed)
+    @on(Select.Changed)
+    @on(Switch.Changed)
+    def _edited(self, event: Input.Changed | TextArea.Changed | Select.Changed | Switch.Changed) -> None:
+        """An error is judged anew as soon as its field changes; numbers are judged while they are typed."""
+        self._mark_form("")
+        number = _number(event.control)
+        if number is None or self.raw:
+            return
+        item = self.form.fields[number]
+        typed = item.kind in ("integer", "number") and isinstance(event.control, Input) and bool(event.control.value)
+        if typed or self.query_one(f"#error-{number}").has_class("-shown"):
+            self._mark(number, self.value()[1].get(item.path, ""))
+
+    def on_descendant_focus(self) -> None:
+        """Another field has the keys."""
+        self.call_after_refresh(self._reveal_focused)
+
+    def _reveal_focused(self) -> None:
+        """Scroll so that the label, the field and its error are in sight, the label above all."""
+        number = _number(self.screen.focused) if self.is_attached else None
+        if number is None or self.raw:
+            return
+        area = self.query_one("#fields", VerticalScroll)
+        parts = [self.query_one(f"#{part}-{number}") for part in ("head", "field", "error")]
+        regions = [part.virtual_region for part in parts if part.parent is area and part.display]
+        top = 0 if number == 0 else regions[0].y
+        end = max(region.bottom for region in regions)
+        height, now = area.scrollable_content_region.height, round(area.scroll_offset.y)
+        if top < now or end - top > height:
+            area.scroll_to(y=top, animate=False, immediate=True)
+        elif end > now + height:
+            area.scroll_to(y=end - height, animate=False, immediate=True)
 
     def focus_first(self) -> None:
         """Give the keys to the first field."""
@@ -218,4 +263,11 @@ class SchemaForm(Vertical):
 
 def _name(item: Field) -> Content:
     star = Content.styled(" *", "$warning") if item.required else Content("")
-    return Content(clean(item.label)) + star
+    kind = Content.styled(" json", "$flux-dim") if item.kind == "json" else Content("")
+    return Content(clean(item.label)) + star + kind
+
+
+def _number(widget: Widget | None) -> int | None:
+    """Which field an input belongs to."""
+    name = (widget.id or "") if widget is not None else ""
+    return int(name.removeprefix("field-")) if name.startswith("field-") else None
