@@ -153,7 +153,9 @@ def resume(
     outcome.leave(on_server(server_url, work))
 
 
-@app.command("rerun", epilog=example("flux execution rerun 7f3a91c2", "flux execution rerun 7f3a91c2 --same-version --sync"))
+@app.command(
+    "rerun", epilog=example("flux execution rerun 7f3a91c2", "flux execution rerun 7f3a91c2 --same-version --sync")
+)
 def rerun(
     execution_id: ExecutionId,
     same_version: Annotated[
