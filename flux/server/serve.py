@@ -71,6 +71,7 @@ async def serve(
     Raises `ConfigurationError` when the address is taken, and `DatabaseConnectionError` when the database
     cannot be opened or another server has it.
     """
+    check_authentication(settings)
     host = host or settings.server_host
     sockets = [inherited(fd)] if fd is not None else bind(host, settings.server_port if port is None else port)
     try:
@@ -168,7 +169,7 @@ class _Process:
             timeout_graceful_shutdown=int(grace) + _LAST_ANSWERS,
         )
         self._server = _Server(config, on_ready)
-        _warn_about_exposure(settings, host)
+        _warn_about_exposure(host)
 
     async def run(self, parent_pipe: int | None, embedded: Agents | None) -> None:
         """Everything from the first request to the last."""
@@ -253,8 +254,17 @@ def _listening(host: str, port: int) -> socket.socket:
     return sock
 
 
-def _warn_about_exposure(settings: Settings, host: str) -> None:
-    if not is_loopback(host) and not settings.security.auth.enabled:
+def check_authentication(settings: Settings) -> None:
+    """Refuse to serve unprotected to somebody who has asked for protection. Raises `ConfigurationError`."""
+    if settings.security.auth.enabled:
+        raise ConfigurationError(
+            "`security.auth.enabled` is set, but this version of Flux cannot authenticate callers.",
+            hint="Unset it, and keep the server on a loopback address or behind a proxy that authenticates.",
+        )
+
+
+def _warn_about_exposure(host: str) -> None:
+    if not is_loopback(host):
         log.warning("listening on %s without authentication: everyone who reaches this address may run code here", host)
 
 

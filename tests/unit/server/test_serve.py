@@ -201,3 +201,9 @@ def test_signals_end_the_process_in_order(tmp_path, number):
             assert process.wait(10) == 0
     with contextlib.closing(sqlite3.connect(tmp_path / "home" / "flux.db")) as database:
         assert database.execute("pragma integrity_check").fetchone() == ("ok",)
+
+
+async def test_who_asks_for_authentication_is_not_served_without_it(tmp_path):
+    settings = Settings(home=str(tmp_path), security={"auth": {"enabled": True}})
+    with pytest.raises(ConfigurationError, match="cannot authenticate"):
+        await serve(settings, host="127.0.0.1", port=0)
