@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -89,7 +90,7 @@ class Catalog:
         await transaction.execute(self._sql["insert_workflow"], name)
         text = rows.dump_spec(spec)
         current = await transaction.fetch(self._sql["current_version"], name)
-        if not current or (current[0][3], current[0][4]) != (bundle.digest, text):
+        if not current or not _is_same(current[0], bundle.digest, text):
             ((number,),) = await transaction.fetch(self._sql["next_version"], name)
             values = {**name, "version": number, "digest": bundle.digest, "spec": text, "created_at": self._clock.now()}
             await transaction.execute(self._sql["insert_version"], values)
@@ -100,6 +101,11 @@ class Catalog:
         name = {"namespace": ref.namespace, "name": ref.name}
         if not await transaction.execute(self._sql["delete_workflow"], name):
             raise WorkflowNotFoundError(str(ref))
+
+
+def _is_same(row: Row, digest: str, text: str) -> bool:
+    """Whether a version is of this source and spec; the order of keys does not make another one."""
+    return bool(row[3] == digest and (row[4] == text or json.loads(row[4]) == json.loads(text)))
 
 
 def _is_deleted(row: Row) -> bool:

@@ -7,7 +7,6 @@ until then goes along.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -93,8 +92,8 @@ class Committer:
             else:
                 _settle(batch[0][1], error.__cause__ if isinstance(error, _Spoilt) else error)
         except BaseException as error:
-            for _, future in batch:
-                _settle(future, copy.copy(error) if isinstance(error, FluxError) else error)
+            for index, (_, future) in enumerate(batch):
+                _settle(future, _twin(error) if index and isinstance(error, FluxError) else error)
             if not isinstance(error, Exception):
                 raise
         else:
@@ -135,6 +134,14 @@ def _settle(future: asyncio.Future[Any], outcome: Any) -> None:
         future.set_exception(outcome)
     else:
         future.set_result(outcome)
+
+
+def _twin(error: FluxError) -> FluxError:
+    """The same error with a traceback of its own; its constructor may take something else than `args`."""
+    twin = type(error).__new__(type(error), *error.args)
+    twin.__dict__.update(error.__dict__)
+    twin.__cause__ = error.__cause__
+    return twin
 
 
 def run_inline(coroutine: Coroutine[Any, Any, T]) -> T:

@@ -85,6 +85,7 @@ class Executions(ExecutionReads):
 
         Raises `StaleClaimError` for an old generation, for an owner that has let go, and for other content under
         an ordinal that is stored; `ExecutionFinishedError` for events of the server to a finished execution.
+        Events behind one that ends the execution are left out.
         """
         return self._submit(partial(self._append, append))
 
@@ -170,7 +171,7 @@ class Executions(ExecutionReads):
         if not rules.is_claimable(standing, owner):
             held = f"is held by {standing.owner}" if standing.dispatch == "held" else f"is {standing.dispatch}"
             raise StaleClaimError(f"Execution '{execution_id}' cannot be claimed: it {held}.")
-        rules.hand_over(standing, owner)
+        await self._ledger.hand_over(transaction, standing, owner)
         kept = await self._ledger.record(transaction, standing, events)
         await self._ledger.settle(transaction, standing)
         return standing.execution(), kept
@@ -186,7 +187,7 @@ class Executions(ExecutionReads):
         standing = await self._ledger.lock(transaction, append.execution_id)
         if standing.generation != append.generation:
             raise _stale(standing, append.generation)
-        delivery = await self._sort_out(standing, append.events, transaction)
+        delivery = await self._sort_out(standing, rules.until_the_end(append.events), transaction)
         _check_writer(standing, delivery.new)
         releases = append.release and standing.dispatch == "held"
         moves = append.version is not None or append.digest is not None

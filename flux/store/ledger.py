@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flux.clock import Clock
+from flux.clock import MICROSECOND, Clock
 from flux.domain import EventRecord, ExecutionEventType
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError
 from flux.store import rows, rules
@@ -21,6 +21,10 @@ KEPT = 1024
 
 KEPT_BYTES = 16_384
 """Those with a larger input or output are read again each time."""
+
+
+WAKE_AGAIN = 10 * MICROSECOND
+"""Microseconds after which, at the earliest, a wait that an owner left open although it was due wakes it again."""
 
 
 class Ledger:
@@ -95,6 +99,13 @@ class Ledger:
             ((answered, due, parked),) = await transaction.fetch(self._sql["waits_at_release"], values)
         ready = rules.wants_attention(standing, answered=bool(answered), due=bool(due), parked=bool(parked))
         rules.let_go(standing, ready=ready, now=now)
+
+    async def hand_over(self, transaction: Transaction, standing: Standing, owner: str) -> None:
+        """Give an execution to an owner, who learns of all that is due by now."""
+        rules.hand_over(standing, owner)
+        if standing.open_waits:
+            values = {"execution": standing.serial, "now": self._clock.now(), "delay": WAKE_AGAIN}
+            await transaction.execute(self._sql["postpone_wakes"], values)
 
     def wake(self, standing: Standing) -> None:
         """Put an idle execution into the queue."""

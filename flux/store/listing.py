@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import re
 from typing import Any
 
 from flux.clock import Clock
 from flux.domain import EventRecord, Execution, ExecutionState
-from flux.errors import ExecutionContextNotFoundError, InvalidInputError
+from flux.errors import ConflictError, ExecutionContextNotFoundError, InvalidInputError
 from flux.store import rows
 from flux.store.driver import Driver
 from flux.store.records import ExecutionFilter, Page
@@ -21,6 +22,8 @@ INLINE_EVENTS = 256
 ANY = ExecutionFilter()
 """Lets everything through."""
 
+_PREFIX = re.compile("[0-9a-f]{6,31}")
+_CANDIDATES = 5
 _NEWEST = 2**62
 _EVERYTHING = 2**31 - 1
 _UNION = "select * from ({}) order by serial desc limit :limit"
@@ -40,6 +43,25 @@ class ExecutionReads:
         found = await self._driver.get(self._sql["get_execution"], {"id": execution_id})
         if not found:
             raise ExecutionContextNotFoundError(execution_id)
+        return rows.execution(found[0])
+
+    async def find(self, text: str) -> Execution:
+        """The execution with that id, or the only one whose id begins like that (6 characters at least).
+
+        Raises `ExecutionContextNotFoundError`, or `ConflictError` that names those it may mean.
+        """
+        try:
+            return await self.get(text)
+        except ExecutionContextNotFoundError:
+            prefix = text.lower()
+            if _PREFIX.fullmatch(prefix) is None:
+                raise
+            values = {"first": prefix, "beyond": f"{prefix}g", "limit": _CANDIDATES + 1}
+            found = await self._driver.get(self._sql["find_executions"], values)
+            if not found:
+                raise
+        if len(found) > 1:
+            raise _ambiguous(text, [rows.execution(row).id for row in found])
         return rows.execution(found[0])
 
     async def list(self, filter: ExecutionFilter = ANY, limit: int = 50, cursor: str | None = None) -> Page:
@@ -135,3 +157,8 @@ def _parse_cursor(cursor: str) -> int:
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
         raise InvalidInputError(f"'{cursor}' is not a cursor of this list.", hint="Start again without a cursor.")
     return int(cursor)
+
+
+def _ambiguous(text: str, ids: builtins.list[str]) -> ConflictError:
+    named = ", ".join(ids[:_CANDIDATES]) + (", …" if len(ids) > _CANDIDATES else "")
+    return ConflictError(f"'{text}' is the beginning of several executions: {named}.", hint="Give more of the id.")

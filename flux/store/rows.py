@@ -303,7 +303,7 @@ def pending(row: Row) -> PendingWait:
 
 
 def dump_spec(spec: WorkflowSpec) -> str:
-    """Canonical JSON text of what is known of a workflow; equal specs have equal texts."""
+    """JSON text of what is known of a workflow; its fields stay in the order in which they were declared."""
     return json.dumps(
         {
             "attribute": spec.attribute,
@@ -314,7 +314,6 @@ def dump_spec(spec: WorkflowSpec) -> str:
             "tasks": list(spec.tasks),
             "options": spec.options,
         },
-        sort_keys=True,
         default=_plain,
     )
 

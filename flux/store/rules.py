@@ -24,6 +24,7 @@ _E = ExecutionEventType
 _S = ExecutionState
 _WORKFLOW = frozenset(kind for kind in _E if kind.startswith("WORKFLOW_"))
 _TASK_ENDS = frozenset({_E.TASK_COMPLETED, _E.TASK_FAILED, _E.TASK_CANCELLED})
+_ENDS = frozenset({_E.WORKFLOW_COMPLETED, _E.WORKFLOW_FAILED, _E.WORKFLOW_CANCELLED})
 _GOES_ON = frozenset({_E.WORKFLOW_STARTED, _E.WORKFLOW_RESUMED, _E.WORKFLOW_REOPENED})
 _UNSTARTED = frozenset({_S.CREATED, _S.SCHEDULED})
 _ANSWERABLE = frozenset({WaitKind.INPUT, WaitKind.CHILD})
@@ -57,6 +58,23 @@ def _absorb_workflow(standing: Standing, event: EventRecord) -> None:
         standing.output, standing.finished_at = None, None
     if event.type is _E.WORKFLOW_STARTED and standing.started_at is None:
         standing.started_at = event.time
+
+
+def until_the_end(events: Sequence[EventRecord]) -> Sequence[EventRecord]:
+    """The events up to one that ends the execution for good: an ended one takes no more.
+
+    Example:
+        >>> from flux.domain import EventRecord, ExecutionEventType as E
+        >>> kinds = E.WORKFLOW_STARTED, E.WORKFLOW_COMPLETED, E.TASK_COMPLETED
+        >>> [str(e.type) for e in until_the_end([EventRecord(kind, "s", "n", 0, kind) for kind in kinds])]
+        ['WORKFLOW_STARTED', 'WORKFLOW_COMPLETED']
+    """
+    for index, event in enumerate(events):
+        if event.type in _ENDS:
+            rest = events[index + 1 :]
+            if not any(later.type is _E.WORKFLOW_REOPENED for later in rest):
+                return events[: index + 1] if rest else events
+    return events
 
 
 def opened(tasks: str, name: str) -> str:

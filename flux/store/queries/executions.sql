@@ -67,6 +67,9 @@ select 1 from events where execution = :execution and wait_id = :wait_id limit 1
 -- name: get_execution
 select * from execution_view where id = :id;
 
+-- name: find_executions
+select * from execution_view where id >= :first and id < :beyond order by id limit :limit;
+
 -- name: ready_executions
 select * from execution_view
 where dispatch = 'ready' and substr(owner, 1, 6) <> 'local:' and not_before <= :now

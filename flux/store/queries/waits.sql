@@ -1,14 +1,15 @@
 -- name: open_wait
 -- Opening it again (a refused answer) makes it answerable again, and it keeps its age.
 insert into waits (
-    execution, id, source_id, name, kind, opened_at, wake_at,
+    execution, id, source_id, name, kind, opened_at, wake_at, next_wake,
     output, output_encoding, output_preview, schema, model, answered
 ) values (
-    :execution, :id, :source_id, :name, :kind, :opened_at, :wake_at,
+    :execution, :id, :source_id, :name, :kind, :opened_at, :wake_at, :wake_at,
     :output, :output_encoding, :output_preview, :schema, :model, 0
 )
 on conflict (execution, id) do update set
     source_id = excluded.source_id, name = excluded.name, kind = excluded.kind, wake_at = excluded.wake_at,
+    next_wake = excluded.next_wake,
     output = excluded.output, output_encoding = excluded.output_encoding,
     output_preview = excluded.output_preview, schema = excluded.schema, model = excluded.model, answered = 0;
 
@@ -31,10 +32,17 @@ select count(*) from waits where execution = :execution;
 -- What decides whether a released execution is ready again at once. A divergence parks it.
 select
     coalesce(max(answered), 0),
-    coalesce(max(answered = 0 and wake_at is not null and wake_at <= :now), 0),
+    coalesce(max(answered = 0 and next_wake is not null and next_wake <= :now), 0),
     coalesce(max(kind = 'divergence'), 0)
 from waits
 where execution = :execution;
+
+-- name: postpone_wakes
+-- A new owner knows what is due now. What it leaves open nevertheless wakes the execution again only after a
+-- while, which grows with the age of the wait: else an owner that cannot use it would be given it for ever.
+update waits
+set next_wake = :now + max(:delay, :now - wake_at)
+where execution = :execution and answered = 0 and next_wake is not null and next_wake <= :now;
 
 -- name: pending_waits
 select * from wait_view where execution_id = :execution_id order by opened_at, id;
@@ -50,16 +58,16 @@ select * from wait_view where kind in ('input', 'divergence') order by opened_at
 select distinct e.id
 from waits w
 join executions e on e.serial = w.execution
-where w.wake_at is not null and w.answered = 0 and w.wake_at <= :now and e.dispatch = 'idle'
+where w.next_wake is not null and w.answered = 0 and w.next_wake <= :now and e.dispatch = 'idle'
   and not exists (select 1 from waits d where d.execution = w.execution and d.kind = 'divergence');
 
 -- name: next_wake
-select w.wake_at
+select w.next_wake
 from waits w
 join executions e on e.serial = w.execution
-where w.wake_at is not null and w.answered = 0 and e.dispatch = 'idle'
+where w.next_wake is not null and w.answered = 0 and e.dispatch = 'idle'
   and not exists (select 1 from waits d where d.execution = w.execution and d.kind = 'divergence')
-order by w.wake_at
+order by w.next_wake
 limit 1;
 
 -- name: next_ready

@@ -103,3 +103,12 @@ async def test_what_is_not_there(store):
         await store.catalog.get(ORDER, 3)
     with pytest.raises(VersionNotFoundError):
         await store.catalog.bundle("d9")
+
+
+async def test_a_schema_keeps_the_order_in_which_it_was_declared(store):
+    schema = {"type": "object", "properties": {"zip": {"type": "string"}, "city": {"type": "string"}}}
+    (published,) = await store.catalog.publish([replace(SPEC, input_schema=schema)], bundle())
+    assert list(published.spec.input_schema["properties"]) == ["zip", "city"]
+    turned = {"properties": dict(reversed(schema["properties"].items())), "type": "object"}
+    (again,) = await store.catalog.publish([replace(SPEC, input_schema=turned)], bundle())
+    assert again == published

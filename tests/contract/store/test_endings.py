@@ -8,6 +8,7 @@ from flux.domain import ExecutionEventType as E
 from flux.domain import ExecutionState, WaitKind
 from flux.errors import ExecutionFinishedError
 from flux.store import Append
+from flux.store.ledger import WAKE_AGAIN
 
 
 @pytest.fixture
@@ -128,3 +129,56 @@ async def test_a_local_run_that_pauses_stays_with_its_process(store, make):
     appended, _ = await store.executions.answer(claim.execution.id, make.answer(), None)
     assert appended.ready
     assert await store.executions.ready() == []
+
+
+async def test_nothing_is_taken_behind_an_end(store, make, started):
+    execution = await started()
+    events = [make.event(E.WORKFLOW_COMPLETED, 2, payload=b"7"), make.event(E.TASK_COMPLETED, 3, source="late")]
+    for duplicate in (False, True):
+        ended = await store.executions.append(Append(execution.id, 1, events, release=True))
+        assert (ended.execution.state, ended.duplicate) == (ExecutionState.COMPLETED, duplicate)
+        assert [event.type for event in await store.executions.history(execution.id)][-1] is E.WORKFLOW_COMPLETED
+
+
+async def test_a_timer_that_was_due_at_the_claim_does_not_make_it_ready_at_once(store, make, clock, paused):
+    """Replay may not reach it: the execution would go round in circles."""
+    execution = await paused(make.waiting(2, "t", kind=WaitKind.TIMER, wake_in=5))
+    clock.advance(6)
+    await store.waits.wake(clock.now())
+    await store.executions.claim(execution.id, "bob")
+    released = await store.executions.append(Append(execution.id, 2, [], release=True))
+    assert not released.ready
+    assert await store.waits.wake(clock.now()) == []
+    assert await store.waits.next_wake() == clock.now() + WAKE_AGAIN
+    (wait,) = await store.waits.pending(execution.id)
+    assert wait.wake_at == clock.now() - 1_000_000
+
+
+async def test_it_is_tried_again_ever_more_rarely(store, make, clock, paused):
+    """The clock of the worker may be late."""
+    execution = await paused(make.waiting(2, "t", kind=WaitKind.TIMER, wake_in=5))
+    clock.advance(5)
+    delays = []
+    for generation in range(2, 8):
+        await store.waits.wake(clock.now())
+        await store.executions.claim(execution.id, "bob")
+        await store.executions.append(Append(execution.id, generation, [], release=True))
+        delays.append((await store.waits.next_wake() - clock.now()) // 1_000_000)
+        clock.advance(delays[-1])
+    assert delays == [10, 10, 20, 40, 80, 160]
+
+
+async def test_a_timer_that_ends_after_the_claim_wakes_it_beside_an_older_one(store, make, clock, paused):
+    execution = await paused(make.waiting(2, "old", kind=WaitKind.TIMER, wake_in=5))
+    clock.advance(6)
+    await store.waits.wake(clock.now())
+    await store.executions.claim(execution.id, "bob")
+    new = make.waiting(1, "new", kind=WaitKind.TIMER, wake_in=1)
+    await store.executions.append(Append(execution.id, 2, [new]))
+    clock.advance(2)
+    assert (await store.executions.append(Append(execution.id, 2, [], release=True))).ready
+    await store.executions.claim(execution.id, "bob")
+    later = make.waiting(1, "later", kind=WaitKind.TIMER, wake_in=3)
+    assert not (await store.executions.append(Append(execution.id, 3, [later], release=True))).ready
+    clock.advance(3)
+    assert [one.id for one in await store.waits.wake(clock.now())] == [execution.id]

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from flux.errors import ConflictError, StoreError
-from flux.store.committer import Committer
+from flux.errors import ConflictError, StoreError, WaitAmbiguousError
+from flux.store.committer import Committer, _twin
 from flux.store.errors import StatementError
 from flux.store.sqlite import SQLiteDriver
 from flux.store.statements import Statement
@@ -166,3 +166,30 @@ async def test_a_database_that_should_not_suspend_is_caught(driver):
     await asyncio.sleep(0)
     assert [type(error) for error in errors] == [RuntimeError]
     await broken.close()
+
+
+class Picky(StoreError):
+    """Its constructor takes something else than a message."""
+
+    def __init__(self, names):
+        self.names = names
+        super().__init__(f"not {', '.join(names)}", hint="Ask again.")
+
+
+async def test_everybody_in_a_failed_batch_gets_the_same_error_of_their_own(committer):
+    outcomes = await asyncio.gather(
+        committer.submit(adding(1)),
+        committer.submit(adding(error=Picky(["this", "that"]))),
+        committer.submit(adding(3)),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes] == [Picky] * 3
+    assert {outcome.message for outcome in outcomes} == {"not this, that"}
+    assert all((outcome.names, outcome.hint) == (["this", "that"], "Ask again.") for outcome in outcomes)
+    assert len({id(outcome) for outcome in outcomes}) == 3
+
+
+async def test_an_error_shared_by_a_batch_keeps_its_waits():
+    error = WaitAmbiguousError([{"id": "1", "name": "a", "kind": "input"}, {"id": "2", "name": "b", "kind": "input"}])
+    twin = _twin(error)
+    assert (str(twin), twin.extra(), type(twin)) == (str(error), error.extra(), WaitAmbiguousError)

@@ -79,6 +79,7 @@ def test_lists_read_only_what_they_show(database, scope):
         ("next_ready", "executions_ready"),
         ("held_executions", "executions_held"),
         ("held_executions_of", "executions_held"),
+        ("find_executions", "sqlite_autoindex_executions_1"),
         ("history", "events_by_seq"),
         ("delivered_events", "events_by_ordinal"),
         ("tail", "INTEGER PRIMARY KEY"),
