@@ -231,7 +231,7 @@ def test_tracebacks_and_json():
 def test_equivalents():
     answer = equivalents.resume("id1", {"a": "it's"}, "approval")
     assert answer.cli == """flux execution resume id1 '{"a": "it'"'"'s"}' --wait approval"""
-    assert answer.curl("http://h/").startswith("curl -X POST http://h/executions/id1/resume?wait=approval --json ")
+    assert answer.curl("http://h/").startswith("curl -X POST 'http://h/executions/id1/resume?wait=approval' --json ")
 
 
 # forms

@@ -43,6 +43,7 @@ class SchemaForm(Vertical):
         self._base: Any = value if has_value else None
         self._start = entries_of(self.form, value) if has_value else defaults(self.form)
         self.only_raw = not schema
+        self._judged: tuple[bool, str, dict[Path, Entry]] | None = None
         self._raw_text = json_text(value) if has_value else ""
 
     def compose(self) -> ComposeResult:
@@ -191,6 +192,7 @@ class SchemaForm(Vertical):
 
     def show_errors(self, errors: Mapping[Path, str]) -> None:
         """Each under its field, the rest at the bottom; the first wrong field gets the focus."""
+        self._judged = self.draft()
         rest = [text for path, text in errors.items() if path == FORM]
         first: Widget | None = None
         for number, item in enumerate(self.form.fields):
@@ -224,6 +226,9 @@ class SchemaForm(Vertical):
     @on(Switch.Changed)
     def _edited(self, event: Input.Changed | TextArea.Changed | Select.Changed | Switch.Changed) -> None:
         """An error is judged anew as soon as its field changes; numbers are judged while they are typed."""
+        if self.draft() == self._judged:  # told late of a change the errors in sight are about
+            return
+        self._judged = None
         self._mark_form("")
         number = _number(event.control)
         if number is None or self.raw:
