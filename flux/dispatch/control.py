@@ -82,6 +82,7 @@ class Executions:
         stays paused) and the conflicts of an execution that takes no answer.
         """
         execution = await self.get(execution_id, ref)
+        execution_id = execution.id
         payload = from_plain(value)
         chosen = pick_wait(await self._store.waits.pending(execution_id), wait)
         if chosen is not None:
@@ -103,6 +104,7 @@ class Executions:
         One that nobody has begun is CANCELLED at once. Raises `ExecutionFinishedError`.
         """
         execution = await self.get(execution_id, ref)
+        execution_id = execution.id
         cancelling = self._recorder.event(ExecutionEventType.WORKFLOW_CANCELLING, execution)
         cancelled = self._recorder.event(ExecutionEventType.WORKFLOW_CANCELLED, execution)
         appended = await self._store.executions.cancel(execution_id, [cancelling], immediate=[cancelling, cancelled])
@@ -116,8 +118,11 @@ class Executions:
         return execution
 
     async def get(self, execution_id: str, ref: WorkflowRef | None = None) -> Execution:
-        """The execution; with `ref` only if it is one of that workflow."""
-        execution = await self._store.executions.get(execution_id)
+        """The execution with that id, or with an id that begins like that; with `ref` only one of that workflow.
+
+        Raises `ExecutionContextNotFoundError`, or `ConflictError` when several begin like that.
+        """
+        execution = await self._store.executions.find(execution_id)
         if ref is not None and execution.ref != ref:
             raise ExecutionContextNotFoundError(execution_id, f"Execution '{execution_id}' is not one of '{ref}'.")
         return execution

@@ -73,12 +73,7 @@ class Dispatcher:
                 self._bus.committed(created)
             self.poke()
             return created
-        created, claim = await self._create_and_claim(execution, key, worker)
-        if claim is None:
-            self.poke()
-            return created
-        self._hand_over(worker, claim)
-        return claim.execution
+        return await self._create_and_claim(execution, key, worker)
 
     def offer(self, execution: Execution) -> None:
         """An execution became ready: claim it for a free worker now, or leave it to the next match."""
@@ -198,21 +193,43 @@ class Dispatcher:
         if (found := self._presence.find(worker)) is not None and found.reserved:
             found.reserved -= 1
 
-    async def _create_and_claim(self, execution: Execution, key: str, worker: str) -> tuple[Execution, Claim | None]:
+    async def _create_and_claim(self, execution: Execution, key: str, worker: str) -> Execution:
         executions = self._store.executions
-        created, claim = await asyncio.gather(
+        both = asyncio.gather(
             executions.create(execution, key),
             executions.claim(execution.id, worker, self._recorder.claiming(execution, worker)),
             return_exceptions=True,
         )
+        try:
+            created, claim = await asyncio.shield(both)
+        except asyncio.CancelledError:
+            # Nobody waits for the answer any more, but the writes are on their way and the slot is reserved.
+            both.add_done_callback(lambda done: self._conclude_alone(worker, done))
+            raise
+        return self._conclude(worker, created, claim)
+
+    def _conclude(self, worker: str, created: Execution | BaseException, claim: Claim | BaseException) -> Execution:
         self._unreserve(worker)
         if isinstance(created, BaseException):
             raise created
-        if isinstance(claim, BaseException):
-            if not isinstance(claim, FluxError):
-                raise claim
-            return created, None
-        return created, claim
+        if isinstance(claim, Claim):
+            self._hand_over(worker, claim)
+            return claim.execution
+        if not isinstance(claim, FluxError):
+            raise claim
+        self.poke()
+        return created
+
+    def _conclude_alone(
+        self, worker: str, done: asyncio.Future[tuple[Execution | BaseException, Claim | BaseException]]
+    ) -> None:
+        if done.cancelled():
+            self._unreserve(worker)
+            return
+        try:
+            self._conclude(worker, *done.result())
+        except Exception as error:
+            log.warning("a run that nobody waits for was not started: %s", error)
 
     async def _assign(self, execution: Execution, worker: str) -> bool:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from flux.codec import Payload
 from flux.dispatch.matching import Candidate, choose
+from flux.dispatch.plain import fits_plainly
 from flux.dispatch.port import Delivery, ProbeRequested, ProbeResult, ValidationRequested, ValidationResult
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import new_id
@@ -83,9 +84,12 @@ class Validator:
         self._questions = questions
 
     async def input(self, version: WorkflowVersion, value: Any, payload: Payload) -> None:
-        """An input of a workflow; anything goes when the workflow does not type it."""
+        """An input of a workflow; anything goes when the workflow does not type it.
+
+        What plain types let through needs no runner; what they refuse, the code may accept all the same.
+        """
         schema = version.spec.input_schema
-        if schema is None:
+        if schema is None or fits_plainly(schema, value):
             return
         spec = version.spec
         await self._check(

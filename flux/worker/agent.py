@@ -42,6 +42,7 @@ from flux.worker.link import UNREACHABLE, Connection, Link
 from flux.worker.outbox import Shipment, log_stream, progress_stream
 from flux.worker.pool import LoadFailed, Pool
 from flux.worker.process import Limits, RunnerProcess
+from flux.worker.validating import Checks
 
 logger = logging.getLogger("flux.worker")
 _LAST_WORDS = 5.0
@@ -136,6 +137,7 @@ class Agent:
             limits=limits,
             clock=self._clock,
         )
+        self._checks = Checks(self.pool)
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -175,6 +177,7 @@ class Agent:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._checks.end()
         held, self._held = list(self._held.values()), {}
         await self.pool.close()
         for one in held:
@@ -289,8 +292,7 @@ class Agent:
             asked.request_id, asked.namespace, asked.name, asked.kind, asked.value, asked.schema, asked.model
         )
         try:
-            runner = await self.pool.runner_for(asked.digest)
-            errors = await runner.validate(frame)
+            errors = await self._checks.check(asked.digest, frame)
         except LoadFailed as error:
             errors = [{"loc": [], "msg": f"The code of this version cannot be imported: {error}", "type": "code"}]
         except (FluxError, OSError) as error:

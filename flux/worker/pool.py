@@ -137,6 +137,17 @@ class Pool:
         self._keep_watch()
         return best
 
+    async def another_for(self, digest: str, busy: RunnerProcess) -> RunnerProcess:
+        """A loaded runner of the version that is not the `busy` one, for a question that must not wait for it.
+
+        It may be one more than the pool's size: it is started from the spare one when there is no other.
+        """
+        version = self._version(digest)
+        others = [runner for runner in version.runners if runner.accepts and runner is not busy]
+        if others:
+            return min(others, key=lambda runner: len(runner.executions))
+        return await self._one_starts(version)
+
     async def prewarm(self, digest: str) -> None:
         """Have a runner ready for a version that has just been published; earlier ones of its file may go."""
         bundle = await self._bundle(digest)

@@ -57,7 +57,7 @@ async def list_executions(
     "/{execution_id}",
     operation_id="get_execution",
     response_model=ExecutionDetail,
-    responses=responses(403, 404),
+    responses=responses(403, 404, 409),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_execution(flux: Flux, execution_id: str, detailed: Detailed = False) -> Response:
@@ -69,7 +69,7 @@ async def get_execution(flux: Flux, execution_id: str, detailed: Detailed = Fals
     "/{execution_id}/events",
     operation_id="get_execution_events",
     response_model=EventPage,
-    responses={200: STREAM_DOCS, **responses(403, 404)},
+    responses={200: STREAM_DOCS, **responses(403, 404, 409)},
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_execution_events(
@@ -84,7 +84,7 @@ async def get_execution_events(
     if "text/event-stream" in accept:
         after = after if last_event_id is None else last_event_id
         return stream(event_frames(Follower(flux.store, flux.bus, execution, after)))
-    events = await flux.store.executions.history(execution_id, after=after)
+    events = await flux.store.executions.history(execution.id, after=after)
     return reply({"events": [views.event(event) for event in events]})
 
 
@@ -134,13 +134,13 @@ async def resume_execution(
     "/{execution_id}/pending",
     operation_id="get_pending",
     response_model=list[PendingWaitModel],
-    responses=responses(403, 404),
+    responses=responses(403, 404, 409),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_pending(flux: Flux, execution_id: str) -> Response:
     """What the execution waits for, with the schema of the answer."""
-    await flux.executions.get(execution_id)
-    return reply([views.wait(one) for one in await flux.store.waits.pending(execution_id)])
+    execution = await flux.executions.get(execution_id)
+    return reply([views.wait(one) for one in await flux.store.waits.pending(execution.id)])
 
 
 def _states(texts: list[str]) -> tuple[ExecutionState, ...]:

@@ -145,7 +145,7 @@ async def resume_workflow(
     "/workflows/{ref:ref}/status/{execution_id}",
     operation_id="get_workflow_status",
     response_model=ExecutionDetail,
-    responses=responses(403, 404),
+    responses=responses(403, 404, 409),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_workflow_status(flux: Flux, ref: Ref, execution_id: str, detailed: Detailed = False) -> Response:

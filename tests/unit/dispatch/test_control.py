@@ -6,8 +6,9 @@ import pytest
 from flux.codec import to_plain
 from flux.dispatch.port import Answered, CancelRequested, ValidationRequested, ValidationResult
 from flux.dispatch.records import is_finished
-from flux.domain import ExecutionEventType, ExecutionState
+from flux.domain import Execution, ExecutionEventType, ExecutionState
 from flux.errors import (
+    ConflictError,
     ExecutionContextNotFoundError,
     ExecutionFinishedError,
     InvalidInputError,
@@ -183,3 +184,51 @@ class TestCancel:
         await world.write("w1", claim, world.event(E.WORKFLOW_COMPLETED, claim), release=True)
         with pytest.raises(ExecutionFinishedError):
             await world.executions.cancel(claim.execution.id)
+
+
+class TestPrefixes:
+    @pytest.fixture
+    async def known(self, world, ref):
+        ids = ["abcdef01" + "0" * 24, "abcdef02" + "0" * 24, "123456aa" + "0" * 24]
+        for one in ids:
+            await world.store.executions.create(Execution(one, ref, ExecutionState.CREATED))
+        return ids
+
+    @pytest.mark.parametrize("prefix", ["123456", "123456A", "123456aa" + "0" * 23])
+    async def test_the_beginning_of_an_id_is_enough(self, world, known, prefix):
+        assert (await world.executions.get(prefix)).id == known[2]
+
+    async def test_commands_take_it_too(self, world, known, ref):
+        assert (await world.executions.cancel("123456", ref=ref)).id == known[2]
+        with pytest.raises(ExecutionFinishedError):
+            await world.executions.resume("123456", 1)
+
+    async def test_several_are_named(self, world, known):
+        with pytest.raises(ConflictError, match=f"{known[0]}, {known[1]}"):
+            await world.executions.get("abcdef")
+        assert (await world.executions.get("abcdef02")).id == known[1]
+
+    @pytest.mark.parametrize("text", ["12345", "", "123457", "123456%", "hello", "1" * 40])
+    async def test_what_begins_none_is_unknown(self, world, known, text):
+        with pytest.raises(ExecutionContextNotFoundError):
+            await world.executions.get(text)
+
+
+async def test_plain_inputs_are_judged_without_a_worker(world):
+    from flux.domain import WorkflowRef
+
+    await world.publish("counts", input_schema={"type": "integer"})
+    connection = world.join()
+    started = await world.executions.start(WorkflowRef("default", "counts"), "7")
+    assert await world.assigned(connection) == started.id
+
+
+async def test_what_plain_types_refuse_the_code_may_accept(world):
+    from flux.domain import WorkflowRef
+
+    await world.publish("counts", input_schema={"type": "integer"})
+    connection = world.join()
+    starting = asyncio.ensure_future(world.executions.start(WorkflowRef("default", "counts"), "1k"))
+    (asked,) = await connection.batch(5)
+    world.questions.answer(asked.request_id, ValidationResult(asked.request_id))
+    assert (await starting).state is ExecutionState.CLAIMED

@@ -5,7 +5,7 @@ import pytest
 from flux.dispatch.bus import Committed
 from flux.dispatch.port import Assigned, RunnerDied
 from flux.domain import ExecutionEventType, ExecutionState
-from flux.errors import StaleClaimError
+from flux.errors import ConflictError, StaleClaimError
 
 E = ExecutionEventType
 
@@ -223,3 +223,25 @@ class TestDeaths:
         await world.crashes.died("w1", RunnerDied((execution.id,), (0,), "old", True))
         assert (await world.store.executions.get(execution.id)).owner == "w1"
         assert world.presence.get("w1").free == 9
+
+
+async def test_a_cancelled_request_keeps_no_slot_and_loses_no_run(world, ref):
+    connection = world.join(slots=2)
+    starting = asyncio.ensure_future(world.executions.start(ref, None))
+    while not world.presence.get("w1").reserved:
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    (delivery,) = await connection.batch(5)
+    worker = world.presence.get("w1")
+    assert (worker.reserved, list(worker.assigned)) == (0, [delivery.execution_id])
+    assert (await world.executions.get(delivery.execution_id)).state is ExecutionState.CLAIMED
+
+
+async def test_a_run_that_cannot_be_stored_keeps_no_slot(world, ref):
+    world.join()
+    known = await world.executions.start(ref, None)
+    with pytest.raises(ConflictError):
+        await world.dispatcher.submit(known)
+    assert world.presence.get("w1").reserved == 0

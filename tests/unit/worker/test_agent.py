@@ -402,3 +402,34 @@ async def test_answers_to_an_earlier_claim_do_not_reach_a_later_one(port, start,
     port.deliver(cancelling(port, execution_id))
     await port.finished(execution_id)
     assert port.executions[execution_id].generation == 2
+
+
+async def test_a_blocked_runner_does_not_hold_up_a_validation(port, start, bundle, tmp_path):
+    agent = start()
+    gate = tmp_path / "go"
+    code = bundle(f"""
+        import dataclasses, pathlib, time
+        from flux.engine.context import ExecutionContext
+
+        @dataclasses.dataclass
+        class Order:
+            id: int
+
+        @workflow
+        async def blocks(ctx: ExecutionContext[Order]):
+            print("begun", flush=True)
+            while not pathlib.Path({str(gate)!r}).exists():
+                time.sleep(0.01)
+    """)
+    execution_id = port.submit(code, "blocks", {"id": 1})
+    await port.until(lambda: port.history[execution_id] or "begun" in port.texts())
+    port.deliver(ValidationRequested("bad", code.digest, "default", "blocks", "input", from_plain({"id": "x"})))
+    port.deliver(ValidationRequested("good", code.digest, "default", "blocks", "input", from_plain({"id": 3})))
+    await port.until(lambda: len(port.validations) == 2)
+    assert port.validations["good"] == ()
+    assert port.validations["bad"][0]["loc"] == ["id"]
+    assert not port.ending(execution_id)
+    assert len([runner for runner in agent.pool.runners if runner.digest == code.digest]) == 2
+    gate.touch()
+    assert await port.finished(execution_id) is None
+    assert port.deaths == []
