@@ -129,7 +129,7 @@ async def test_released_pauses_come_back_with_their_answer(bench):
 
 
 async def test_questions_are_answered(bench):
-    schema = {"type": "string"}
+    schema = {"type": "string", "minLength": 1}
     await bench.services.store.catalog.publish([WorkflowSpec("default", "hello", input_schema=schema)], bench.bundle)
     async with bench.joined() as queue:
         starting = asyncio.ensure_future(bench.start("x"))

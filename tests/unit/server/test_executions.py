@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from flux.domain import Execution, ExecutionState, WorkflowRef
 from flux.wire.models import EventModel, ExecutionPage
 
 
@@ -109,3 +110,35 @@ async def test_wrong_answer_keeps_it_paused(client, worker, publish):
     assert (await client.get(f"/executions/{execution_id}")).json()["state"] == "PAUSED"
     accepted = await client.post(f"/executions/{execution_id}/resume?mode=sync", json={"ok": True})
     assert accepted.json()["output"] == {"ok": True}
+
+
+async def test_the_beginning_of_an_id_names_an_execution_everywhere(client, worker, publish):
+    await publish()
+
+    async def ask(run):
+        await run.start()
+        if run.answer is None:
+            await run.pause("approval")
+        else:
+            await run.complete(run.answer)
+
+    worker.scripts["hello"] = ask
+    execution_id = (await client.post("/workflows/hello/run/sync", json=1)).json()["execution_id"]
+    short = execution_id[:12]
+    for path in (f"/executions/{short}", f"/workflows/hello/status/{short}"):
+        assert (await client.get(path)).json()["execution_id"] == execution_id
+    assert (await client.get(f"/executions/{short}/events")).json()["events"]
+    assert [one["name"] for one in (await client.get(f"/executions/{short}/pending")).json()] == ["approval"]
+    resumed = (await client.post(f"/workflows/hello/resume/{short}/sync", json="yes")).json()
+    assert (resumed["execution_id"], resumed["output"]) == (execution_id, "yes")
+    assert (await client.post(f"/executions/{short}/cancel")).json()["code"] == "execution_finished"
+
+
+async def test_a_beginning_of_several_ids_is_a_conflict(client, store):
+    for last in "12":
+        await store.executions.create(
+            Execution("abcdef" + last * 26, WorkflowRef("default", "hello"), ExecutionState.CREATED)
+        )
+    refused = await client.get("/executions/abcdef")
+    assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    assert "abcdef" + "1" * 26 in refused.json()["detail"]
