@@ -8,9 +8,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
-from flux.engine.context import NO_CONTEXT
-from flux.engine.frame import CURRENT, Frame
-from flux.errors import ExecutionError
+from flux.engine.frame import CURRENT, Frame, current_frame
 
 GRACE = 2.0
 """Seconds that siblings of a failed branch get to finish before they are cancelled."""
@@ -30,9 +28,7 @@ async def run_branches(
         label: what the paths of the branches start with.
         max_concurrent: branches that run at once; None for all.
     """
-    frame = CURRENT.get()
-    if frame is None:
-        raise ExecutionError(None, NO_CONTEXT)
+    frame = current_frame()
     limit = asyncio.Semaphore(max_concurrent) if max_concurrent else None
     group = frame.session.calls.group(frame.path, label)
     tasks = [

@@ -7,9 +7,7 @@ from typing import Any
 
 from flux.codec.digest import digest
 from flux.engine.calls import Call
-from flux.engine.context import NO_CONTEXT
-from flux.engine.frame import CURRENT
-from flux.errors import ExecutionError
+from flux.engine.frame import current_frame
 
 
 async def perform(
@@ -25,9 +23,7 @@ async def perform(
         key: what tells this call from others of the same name and place.
         arguments: shown in the event.
     """
-    frame = CURRENT.get()
-    if frame is None:
-        raise ExecutionError(None, NO_CONTEXT)
+    frame = current_frame()
     digested = digest(key, {})
     call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
     call = Call(call_id, name, frame.call_id, digested, location, arguments)

@@ -8,13 +8,12 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from flux.clock import to_datetime
-from flux.codec import Payload
+from flux.codec import Codec, Payload, to_plain
 from flux.domain import EventRecord, Execution, ExecutionEvent, ExecutionEventType, ExecutionState
 from flux.domain.transitions import next_state
 from flux.domain.workflow import WorkflowRef
-from flux.engine.frame import CURRENT, current_call
+from flux.engine.frame import CURRENT, current_call, current_frame
 from flux.engine.ports import ValueCodec
-from flux.errors import ExecutionError
 
 __all__ = ["CURRENT", "ExecutionContext", "current_call"]
 
@@ -56,10 +55,7 @@ class ExecutionContext(Generic[T]):
 
         Raises `ExecutionError` outside of an execution.
         """
-        frame = CURRENT.get()
-        if frame is None:
-            raise ExecutionError(None, NO_CONTEXT)
-        return frame.session.context
+        return current_frame().session.context
 
     @property
     def execution_id(self) -> str:
@@ -238,11 +234,8 @@ class _Unread:
 
 
 _UNREAD: Any = _Unread()
-NO_CONTEXT = "No active execution: tasks run inside a workflow. Call the workflow with `.run(…)` instead."
 
 
 def _plain(value: Any) -> Any:
     """JSON-safe form of a value, for people and APIs."""
-    from flux.codec import Codec, to_plain
-
     return to_plain(Codec().encode(value))

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flux.errors import ExecutionError
+
 if TYPE_CHECKING:
     from flux.engine.session import Session
 
@@ -39,6 +41,7 @@ class Frame:
         return Frame(self.session, self.call_id, f"{self.path}/{label}.{index}", self.name, self.parent)
 
 
+NO_CONTEXT = "No active execution: tasks run inside a workflow. Call the workflow with `.run(…)` instead."
 CURRENT: ContextVar[Frame | None] = ContextVar("flux_frame", default=None)
 
 
@@ -52,6 +55,14 @@ def entered(frame: Frame) -> Iterator[None]:
         # A dropped body is closed in another context, where the token means nothing.
         with suppress(ValueError):
             CURRENT.reset(token)
+
+
+def current_frame() -> Frame:
+    """The place of the running code. Raises `ExecutionError` outside of executions."""
+    frame = CURRENT.get()
+    if frame is None:
+        raise ExecutionError(None, NO_CONTEXT)
+    return frame
 
 
 def current_call() -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
-from flux.engine.frame import CURRENT, Frame, entered
+from flux.engine.frame import Frame, current_frame, entered
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
 if TYPE_CHECKING:
@@ -136,14 +136,8 @@ async def _attempted(body: Body, number: int) -> Any:
     """One attempt. Calls in it are told from those of other attempts, which replay does not repeat."""
     if not number:
         return await body()
-    with entered(_frame().within(str(number))):
+    with entered(current_frame().within(str(number))):
         return await body()
-
-
-def _frame() -> Frame:
-    frame = CURRENT.get()
-    assert frame is not None, "a task's body always has a frame"
-    return frame
 
 
 def delay_before(task: Task[Any, Any], number: int) -> float:
@@ -218,7 +212,7 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
         except Exception:
             recorder.note_call(_T.TASK_FALLBACK_STARTED, call, recorder.encode_arguments(call))
         try:
-            with entered(_frame().within("fallback")):
+            with entered(current_frame().within("fallback")):
                 value = await attempt.invoke_handler(fallback)
         except Exception as error:
             recorder.note_call(_T.TASK_FALLBACK_FAILED, call, recorder.encode_error(error))

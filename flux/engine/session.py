@@ -171,16 +171,14 @@ class Session:
         future.add_done_callback(self._released, context=Context())
 
     def _released(self, future: asyncio.Future[int]) -> None:
-        if self._over.done():
-            return
         error = future.exception()
-        if error is None or isinstance(error, StaleClaimError):
+        if error is not None:
+            self.fail(error)
+        elif not self._over.done():
             self._over.set_result(None)
-        else:
-            self._over.set_exception(error)
 
     def fail(self, error: BaseException) -> None:
-        """The journal refuses: another owner has the execution, or nothing can be written."""
+        """End the activation: another owner has the execution, or nothing can be written or done any more."""
         if self._over.done():
             return
         if isinstance(error, StaleClaimError):

@@ -11,9 +11,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flux.codec.digest import digest
 from flux.engine.calls import Call, caller_location
-from flux.engine.context import NO_CONTEXT
-from flux.engine.frame import CURRENT, Frame
-from flux.errors import ExecutionError
+from flux.engine.frame import Frame, current_frame
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,9 +90,7 @@ class Task(Generic[P, R]):
         return self._perform((*self._bound, *args), kwargs, caller_location())
 
     async def _perform(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> R:
-        frame = CURRENT.get()
-        if frame is None:
-            raise ExecutionError(None, NO_CONTEXT)
+        frame = current_frame()
         from flux.engine.policies import Attempted, roll_back, with_policies  # by now the session has imported it
 
         call = self._identify(frame, args, kwargs, location)

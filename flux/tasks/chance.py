@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from flux.clock import to_datetime
-from flux.engine.frame import CURRENT
+from flux.engine.frame import current_frame
 from flux.engine.task import task
 
 T = TypeVar("T")
@@ -18,9 +18,7 @@ T = TypeVar("T")
 @task
 async def now() -> datetime:
     """The present moment, as an aware datetime in UTC."""
-    frame = CURRENT.get()
-    assert frame is not None, "a task's body always has a frame"
-    return to_datetime(frame.session.clock.now())
+    return to_datetime(current_frame().session.clock.now())
 
 
 @task

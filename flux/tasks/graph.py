@@ -12,7 +12,7 @@ from typing import Any, Self
 from flux.engine.branches import settle, spawn
 from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
-from flux.engine.frame import CURRENT, Frame
+from flux.engine.frame import Frame, current_frame
 from flux.errors import UsageError
 
 Condition = Callable[[Any], bool | Awaitable[bool]]
@@ -103,8 +103,7 @@ class Graph:
         location = caller_location()
 
         async def body() -> Any:
-            frame = CURRENT.get()
-            assert frame is not None, "a built-in's body always has a frame"
+            frame = current_frame()
             return await _Run(self, frame, input).finish()
 
         return await perform(f"graph_{self.name}", (input,), {"input": input}, body, location)

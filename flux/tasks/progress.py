@@ -6,9 +6,7 @@ import json
 from typing import Any
 
 from flux.codec import Codec, to_plain
-from flux.engine.context import NO_CONTEXT
-from flux.engine.frame import CURRENT
-from flux.errors import ExecutionError
+from flux.engine.frame import current_frame
 
 _PLAIN = Codec("json")
 
@@ -21,8 +19,6 @@ async def progress(value: Any) -> None:
         ...     for done, row in enumerate(rows):
         ...         await progress({"done": done, "of": len(rows)})
     """
-    frame = CURRENT.get()
-    if frame is None:
-        raise ExecutionError(None, NO_CONTEXT)
+    frame = current_frame()
     if frame.session.releaser.open and not frame.session.dropped:
         frame.session.journal.progress(frame.call_id, frame.name, json.dumps(to_plain(_PLAIN.encode(value))))

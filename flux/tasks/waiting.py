@@ -10,7 +10,7 @@ from typing import Any
 from flux.domain import ExecutionEventType, Wait, WaitKind
 from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
-from flux.engine.frame import CURRENT, Frame
+from flux.engine.frame import Frame, current_frame
 from flux.engine.pausing import wait_for_answer
 from flux.engine.types import json_schema, model_reference
 from flux.errors import ExecutionTimeoutError
@@ -47,7 +47,7 @@ async def pause(
     document = dict(schema) if isinstance(schema, Mapping) else json_schema(model)
 
     async def body() -> Any:
-        frame = _frame()
+        frame = current_frame()
         wait = Wait(
             id=frame.call_id,
             name=name,
@@ -74,7 +74,7 @@ async def sleep(duration: float | timedelta) -> None:
     seconds = _seconds(duration)
 
     async def body() -> None:
-        frame = _frame()
+        frame = current_frame()
         session = frame.session
         recorded = session.history.calls.get(frame.call_id)
         begun = recorded.last(_T.TASK_WAITING) if recorded else None
@@ -86,12 +86,6 @@ async def sleep(duration: float | timedelta) -> None:
         await session.until(wait)
 
     await perform("sleep", (seconds,), {"duration": seconds}, body, caller_location())
-
-
-def _frame() -> Frame:
-    frame = CURRENT.get()
-    assert frame is not None, "a built-in's body always has a frame"
-    return frame
 
 
 def _seconds(duration: float | timedelta) -> float:
