@@ -98,7 +98,6 @@ class RunnerProcess:
         self._loading: deque[asyncio.Future[Loaded]] = deque()
         self._validations: dict[str, asyncio.Future[list[dict[str, object]]]] = {}
         self._stack = bytearray()
-        self._stack_seen = asyncio.Event()
         self._verdict = ""
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.digest = ""
@@ -187,14 +186,17 @@ class RunnerProcess:
         return None
 
     async def end_blocked(self, seconds: float, doing: str = "its event loop") -> str:
-        """Kill a runner that shows no sign of life, with the stack that blocks it; the reason comes back."""
+        """Kill a runner that shows no sign of life, with the stack that blocks it; the reason comes back.
+
+        The signal makes it write the stack and then end by itself, so its end says that all of the stack is there.
+        """
         if not self._verdict:
             self._verdict = f"was blocked for {seconds:g} s in {doing}"
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGUSR2)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stack_seen.wait(), 1.0)
-            self.kill()
+            await asyncio.wait({self.ended}, timeout=self._limits.grace)
+            if self.alive:
+                self.kill()
         return await asyncio.shield(self.ended)
 
     async def leave(self) -> None:
@@ -256,7 +258,6 @@ class RunnerProcess:
             return
         if data:
             self._stack += data
-            self._stack_seen.set()
         else:
             self._loop.remove_reader(self._stack_fd)
 

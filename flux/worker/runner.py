@@ -42,7 +42,7 @@ from flux.worker.frames import (
 from flux.worker.hosting import Host
 
 STACK_SIGNAL = signal.SIGUSR2
-"""What the agent sends to a runner whose loop is blocked, to learn where."""
+"""What the agent sends to a runner whose loop is blocked: it writes where, then dies of it."""
 _exit = os._exit
 
 
@@ -126,7 +126,8 @@ def main() -> None:
         os.set_inheritable(fd, False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable(stack_fd, all_threads=False)
-    faulthandler.register(STACK_SIGNAL, file=stack_fd, all_threads=False)
+    # The signal's own action comes behind the dump: the end of the process is the end of the stack.
+    faulthandler.register(STACK_SIGNAL, file=stack_fd, all_threads=False, chain=True)
     sys.argv = [""]
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
