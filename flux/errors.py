@@ -36,6 +36,7 @@ code it maps to. A message says what happened; `hint` says what to do next.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -438,3 +439,10 @@ def _describe(error: BaseException | None) -> str:
     except Exception:
         text = "<its message cannot be read>"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@functools.cache
+def classes_by_code() -> Mapping[str, type[FluxError]]:
+    """The classes of this module by their codes; the first of the tree where several share one."""
+    kinds = [kind for kind in globals().values() if isinstance(kind, type) and issubclass(kind, FluxError)]
+    return {kind.code: kind for kind in reversed(kinds)}

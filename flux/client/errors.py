@@ -7,11 +7,9 @@ classes.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flux import errors
 from flux.errors import (
     ConflictError,
     ExecutionContextNotFoundError,
@@ -28,6 +26,7 @@ from flux.errors import (
     UsageError,
     WaitAmbiguousError,
     WorkflowNotFoundError,
+    classes_by_code,
 )
 
 _MEMBERS = frozenset({"type", "title", "status", "detail", "code", "hint", "instance"})
@@ -73,14 +72,7 @@ def member(error: FluxError, name: str, default: Any = None) -> Any:
 
 
 def _class_for(code: str, status: int) -> type[FluxError]:
-    return _by_code().get(code) or _BY_STATUS.get(status, FluxError)
-
-
-@functools.cache
-def _by_code() -> dict[str, type[FluxError]]:
-    """The classes of `flux.errors` by their codes; the first of the tree where several share one."""
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, FluxError)]
-    return {kind.code: kind for kind in reversed(kinds)}
+    return classes_by_code().get(code) or _BY_STATUS.get(status, FluxError)
 
 
 def _message(problem: Mapping[str, Any]) -> str:

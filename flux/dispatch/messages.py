@@ -11,6 +11,7 @@ bodies are MessagePack of the dataclasses in `flux.dispatch.port`:
 | checkpoint | `POST /workers/{name}/checkpoint/{id}` | `Checkpoint` | `Acknowledged` |
 | many at once | `POST /workers/{name}/checkpoints` | `list[Checkpoint]` | `list[CheckpointAnswer]` |
 | bundle | `GET /workers/{name}/bundles/{digest}` | | `Bundle` |
+| ask | `POST /workers/{name}/ask/{id}` | `Inquiry` | `dict[str, Payload]` |
 | heartbeat | `POST /workers/{name}/heartbeat` | `list[str]` | 204 |
 | progress, logs, died, validated, probed, leave | `POST /workers/{name}/…` | as in the port | 204 |
 

@@ -6,12 +6,12 @@ Two adapters implement it: `flux.server.port` by direct calls (embedded agents) 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from flux.codec import Payload
-from flux.domain import Bundle, Claim, EventRecord, LogLine, Manifest
+from flux.domain import Bundle, Claim, EventRecord, Inquiry, LogLine, Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +188,10 @@ class WorkerPort(Protocol):
 
     async def bundle(self, worker: str, digest: str) -> Bundle:
         """The source of a version. Raises `VersionNotFoundError`."""
+        ...
+
+    async def ask(self, worker: str, execution_id: str, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """What an execution that this worker holds asks for. Raises `StaleClaimError` when it does not hold it."""
         ...
 
     async def heartbeat(self, worker: str, running: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from flux.domain.events import (
     WaitKind,
 )
 from flux.domain.execution import Claim, Execution, LogLine, PendingWait
+from flux.domain.inquiries import Inquiry, InquiryKind
 from flux.domain.service import Service
 from flux.domain.workflow import (
     Bundle,
@@ -28,6 +29,8 @@ __all__ = [
     "ExecutionEvent",
     "ExecutionEventType",
     "ExecutionState",
+    "Inquiry",
+    "InquiryKind",
     "LogLine",
     "Manifest",
     "Module",

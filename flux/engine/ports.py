@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from flux.codec import Payload
-from flux.domain import EventRecord
+from flux.domain import EventRecord, Inquiry
 
 if TYPE_CHECKING:
     import asyncio
@@ -26,6 +26,22 @@ class Journal(Protocol):
     def progress(self, source_id: str, name: str, value: str) -> None:
         """Stream an ephemeral value (JSON text); may drop it."""
         ...
+
+
+class Desk(Protocol):
+    """Where running code asks for what is kept outside of its history."""
+
+    async def ask(self, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """The values that are there, by name. Raises `FluxError` when nobody can answer."""
+        ...
+
+
+class EmptyDesk:
+    """A desk where nothing is kept: for runs that stand alone."""
+
+    async def ask(self, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """Nothing."""
+        return {}
 
 
 class ValueCodec(Protocol):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock
 from flux.codec import Payload
-from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Wait, WaitKind
+from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Inquiry, Wait, WaitKind
 from flux.engine.calls import Call, CallCounter
 from flux.engine.context import ExecutionContext
 from flux.engine.divergence import describe_divergence
 from flux.engine.endings import Ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import History
-from flux.engine.ports import Journal, ValueCodec
+from flux.engine.ports import Desk, EmptyDesk, Journal, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
 from flux.engine.recorder import Recorder
 from flux.engine.release import Releaser
@@ -46,6 +46,7 @@ class Session:
 
     Args:
         history: all events so far; the finished calls among them are replayed, not repeated.
+        desk: where the code's tasks ask for what is kept outside of the history; an empty one unless given.
         local: the caller waits for it in this process: stay in memory while only timers are open, and
             leave a divergence to the caller instead of parking the execution.
         moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
@@ -60,6 +61,7 @@ class Session:
         journal: Journal,
         codec: ValueCodec,
         clock: Clock,
+        desk: Desk | None = None,
         local: bool = False,
         moved_to: str = "",
     ) -> None:
@@ -69,6 +71,7 @@ class Session:
         self.codec = codec
         self.clock = clock
         self.journal = journal
+        self._desk = desk or EmptyDesk()
         self.local = local
         self.moved_to = moved_to
         self.history = History(history)
@@ -259,6 +262,14 @@ class Session:
         try:
             submit(self.loop, copy_context(), work, future)
             return await future
+        finally:
+            self.moving -= 1
+
+    async def ask(self, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """What the desk answers; the execution counts as moving meanwhile."""
+        self.moving += 1
+        try:
+            return await self._desk.ask(inquiry)
         finally:
             self.moving -= 1
 

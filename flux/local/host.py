@@ -29,7 +29,7 @@ from flux.engine.workflow import Workflow
 from flux.errors import ExecutionOwnedError, InvalidInputError, WaitAmbiguousError
 from flux.local.journal import LocalJournal
 from flux.local.source import source_digest
-from flux.store import Store
+from flux.store import Store, StoreDesk
 
 _T = ExecutionEventType
 _running: set[str] = set()
@@ -162,6 +162,7 @@ class LocalHost:
             journal=LocalJournal(self._store, execution),
             codec=self._codec,
             clock=self._clock,
+            desk=StoreDesk(self._store),
             local=True,
             moved_to=digest if digest != _current_digest(claim) else "",
         )

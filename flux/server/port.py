@@ -6,11 +6,12 @@ ones.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from flux.clock import MICROSECOND
+from flux.codec import Payload
 from flux.dispatch.bus import Bus, Logged, Progressed, WorkerChanged
 from flux.dispatch.crashes import Crashes
 from flux.dispatch.dispatcher import Dispatcher
@@ -27,10 +28,10 @@ from flux.dispatch.port import (
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
 from flux.dispatch.validation import Questions
-from flux.domain import Bundle, Claim, LogLine
+from flux.domain import Bundle, Claim, Inquiry, LogLine
 from flux.errors import StaleClaimError, WorkerNotFoundError
 from flux.scheduling.timers import Timers
-from flux.store import Append, Store
+from flux.store import Append, Store, StoreDesk
 
 _SEEN_EVERY = 30 * MICROSECOND
 
@@ -62,6 +63,7 @@ class EmbeddedPort:
         self._questions = questions
         self._timers = timers
         self._recorder = recorder
+        self._desk = StoreDesk(store)
         self._noted: dict[str, int] = {}
         self._shown: dict[str, int] = {}
 
@@ -131,6 +133,12 @@ class EmbeddedPort:
     async def bundle(self, worker: str, digest: str) -> Bundle:
         """The source of a version. Raises `VersionNotFoundError`."""
         return await self._store.catalog.bundle(digest)
+
+    async def ask(self, worker: str, execution_id: str, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """What an execution asks for. Raises `StaleClaimError` unless this worker holds it."""
+        if self._presence.running(worker, execution_id) is None:
+            raise StaleClaimError(f"Execution '{execution_id}' is not held by worker '{worker}'.")
+        return await self._desk.ask(inquiry)
 
     async def heartbeat(self, worker: str, running: Sequence[str]) -> None:
         """Extend the lease of the worker and of what it runs.

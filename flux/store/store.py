@@ -7,6 +7,7 @@ from typing import Self
 
 from flux.clock import Clock, SystemClock
 from flux.errors import ConfigurationError, DatabaseConnectionError, StoreError
+from flux.store.cache import Cache
 from flux.store.catalog import Catalog
 from flux.store.committer import Committer
 from flux.store.driver import Driver, Synchronous
@@ -50,6 +51,7 @@ class Store:
         self.services = Services(driver, self.committer, clock)
         self.workers = Workers(driver, self.committer, clock)
         self.logs = Logs(driver, self.committer)
+        self.cache = Cache(driver, self.committer, clock)
 
     @classmethod
     async def open(

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flux.clock import Clock, SystemClock
+from flux.codec import Payload
 from flux.dispatch.port import (
     Answered,
     Assigned,
@@ -31,11 +32,13 @@ from flux.worker.frames import (
     Ack,
     Answer,
     Append,
+    Ask,
     Cancel,
     FromRunner,
     Gone,
     Output,
     Progressed,
+    Told,
     Validate,
 )
 from flux.worker.link import UNREACHABLE, Connection, Link
@@ -330,6 +333,8 @@ class Agent:
         match frame:
             case Append():
                 self._append(runner, frame)
+            case Ask():
+                self._spawn(self._ask(runner, frame))
             case Output():
                 self._logs.add(frame.lines)
             case Progressed():
@@ -343,6 +348,17 @@ class Agent:
         else:
             reason = "this claim of the execution has ended"
             runner.send(Ack(append.execution_id, append.generation, error=reason))
+
+    async def _ask(self, runner: RunnerProcess, ask: Ask) -> None:
+        """Pass a question on to the server, as often as it takes; what does not run here any more gets no answer."""
+        values: Mapping[str, Payload] = {}
+        error = ""
+        try:
+            values = await self._connection.retried(lambda: self._port.ask(self.name, ask.execution_id, ask.inquiry))
+        except Exception as refused:
+            error = str(refused) or type(refused).__name__
+        if self._find(ask.execution_id, ask.generation) is not None and runner.alive:
+            runner.send(Told(ask.execution_id, ask.generation, ask.request_id, dict(values), error))
 
     def on_output(self, lines: tuple[LogLine, ...]) -> None:
         """Raw output of a runner."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from flux.codec import Payload
-from flux.domain import Bundle, EventRecord, Execution, LogLine, Manifest
+from flux.domain import Bundle, EventRecord, Execution, Inquiry, LogLine, Manifest
 
 _HEADER = struct.Struct(">I")
 
@@ -62,6 +62,16 @@ class Ack(Frame, frozen=True):
     error: str = ""
 
 
+class Told(Frame, frozen=True):
+    """agent → runner: answer to `Ask`; or `error` says why there is none."""
+
+    execution_id: str
+    generation: int
+    request_id: int
+    values: dict[str, Payload] = {}
+    error: str = ""
+
+
 class Validate(Frame, frozen=True):
     """agent → runner: does this value fit the workflow's input, or the answer of a wait?"""
 
@@ -95,6 +105,15 @@ class Append(Frame, frozen=True):
     generation: int
     events: tuple[EventRecord, ...]
     release: bool = False
+
+
+class Ask(Frame, frozen=True):
+    """runner → agent: an execution needs something that is kept outside of its history."""
+
+    execution_id: str
+    generation: int
+    request_id: int
+    inquiry: Inquiry
 
 
 class Progressed(Frame, frozen=True):
@@ -132,8 +151,8 @@ class Beat(Frame, frozen=True):
     threads_stuck: int = 0
 
 
-ToRunner = Load | Start | Answer | Cancel | Ack | Validate | Shutdown
-FromRunner = Loaded | Append | Progressed | Output | Validated | Gone | Beat
+ToRunner = Load | Start | Answer | Cancel | Ack | Told | Validate | Shutdown
+FromRunner = Loaded | Append | Ask | Progressed | Output | Validated | Gone | Beat
 
 _encoder = msgspec.msgpack.Encoder()
 to_runner_decoder = msgspec.msgpack.Decoder(ToRunner)

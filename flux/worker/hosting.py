@@ -24,7 +24,8 @@ from flux.engine.types import check_answer, check_input, resolve_model
 from flux.errors import FluxError, StaleClaimError, WorkflowNotFoundError
 from flux.worker.capture import Capture
 from flux.worker.channel import Channel
-from flux.worker.frames import Ack, Answer, Cancel, Gone, Load, Loaded, Start, Validate, Validated
+from flux.worker.desk import PipeDesk
+from flux.worker.frames import Ack, Answer, Cancel, Gone, Load, Loaded, Start, Told, Validate, Validated
 from flux.worker.journal import PipeJournal
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class _Activation:
 
     execution: Execution
     journal: PipeJournal
+    desk: PipeDesk
     session: Session | None = None
 
 
@@ -103,11 +105,12 @@ class Host:
     def start(self, frame: Start) -> None:
         """Run an execution from its history onwards; the next frame may be an answer to it already."""
         execution = frame.execution
-        here = _Activation(execution, PipeJournal(self._loop, self._channel, execution))
+        pipe = self._loop, self._channel, execution
+        here = _Activation(execution, PipeJournal(*pipe), PipeDesk(*pipe))
         self._activations[execution.id] = here
         failure: BaseException | None = None
         try:
-            here.session = self._session(frame, here.journal)
+            here.session = self._session(frame, here)
         except BaseException as error:
             failure = error
         task = self._loop.create_task(self._run(here, failure))
@@ -133,6 +136,11 @@ class Host:
         here = self._find(frame.execution_id, frame.generation)
         if here is not None and here.session is not None:
             here.session.cancel(frame.event)
+
+    def told(self, frame: Told) -> None:
+        """What a running execution has asked for."""
+        if (here := self._find(frame.execution_id, frame.generation)) is not None:
+            here.desk.told(frame)
 
     def validate(self, frame: Validate) -> None:
         """Check a value against the types of the code."""
@@ -166,14 +174,15 @@ class Host:
         here = self._activations.get(execution_id)
         return here if here is not None and here.execution.generation == generation else None
 
-    def _session(self, frame: Start, journal: PipeJournal) -> Session:
+    def _session(self, frame: Start, here: _Activation) -> Session:
         return Session(
             self._workflow(frame.execution.ref),
             frame.execution,
             frame.history,
-            journal=journal,
+            journal=here.journal,
             codec=self._codec,
             clock=self._clock,
+            desk=here.desk,
         )
 
     async def _run(self, here: _Activation, failure: BaseException | None) -> None:

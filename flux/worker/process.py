@@ -18,9 +18,7 @@ from flux.clock import Clock, SystemClock
 from flux.domain import Bundle, Claim, LogLine
 from flux.worker.channel import Channel
 from flux.worker.frames import (
-    Answer,
     Beat,
-    Cancel,
     Frame,
     FromRunner,
     Load,
@@ -162,7 +160,7 @@ class RunnerProcess:
         self.executions[claim.execution.id] = claim.execution.generation
         self._channel.send(Start(claim.execution, claim.history))
 
-    def send(self, frame: Answer | Cancel | Frame) -> None:
+    def send(self, frame: Frame) -> None:
         """Send a frame about an execution that runs here."""
         self._channel.send(frame)
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import platform
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 from urllib.request import getproxies
@@ -16,6 +16,7 @@ import msgspec
 from httpx_sse import aconnect_sse
 
 from flux.client.errors import from_problem
+from flux.codec import Payload
 from flux.dispatch.messages import MEDIA_TYPE, CheckpointAnswer, Session, from_event, pack, unpack
 from flux.dispatch.port import (
     Acknowledged,
@@ -28,7 +29,7 @@ from flux.dispatch.port import (
     ValidationResult,
     WorkerPort,
 )
-from flux.domain import Bundle, Claim, LogLine
+from flux.domain import Bundle, Claim, Inquiry, LogLine
 from flux.errors import FluxError, ServerUnavailableError
 from flux.worker.http import PostClient
 
@@ -101,6 +102,10 @@ class RemotePort(WorkerPort):
     async def bundle(self, worker: str, digest: str) -> Bundle:
         """The source of a version."""
         return unpack(await self._request("GET", _path(worker, "bundles", digest)), Bundle)
+
+    async def ask(self, worker: str, execution_id: str, inquiry: Inquiry) -> Mapping[str, Payload]:
+        """What an execution asks for."""
+        return unpack(await self._post(_path(worker, "ask", execution_id), inquiry), dict[str, Payload])
 
     async def heartbeat(self, worker: str, running: Sequence[str]) -> None:
         """Extend the leases."""

@@ -35,6 +35,7 @@ from flux.worker.frames import (
     Output,
     Shutdown,
     Start,
+    Told,
     ToRunner,
     Validate,
     to_runner_decoder,
@@ -80,6 +81,8 @@ class Runner:
                 self.host.answer(frame)
             case Cancel():
                 self.host.cancel(frame)
+            case Told():
+                self.host.told(frame)
             case Validate():
                 self.host.validate(frame)
             case Load():

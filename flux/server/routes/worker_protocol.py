@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from flux.dispatch.messages import MEDIA_TYPE, CheckpointAnswer, Session, pack, to_event, unpack
 from flux.dispatch.port import Checkpoint, ProbeResult, Progress, Registration, RunnerDied, ValidationResult
-from flux.domain import LogLine
+from flux.domain import Inquiry, LogLine
 from flux.errors import FluxError, InvalidInputError
 from flux.security import Permission
 from flux.server.access import check_bootstrap, check_session, new_session
@@ -63,6 +63,12 @@ async def checkpoints(request: Request) -> Response:
 async def bundle(request: Request) -> Response:
     """`GET /workers/{name}/bundles/{digest}`"""
     return _packed(await _port(request).bundle(_worker(request), request.path_params["digest"]))
+
+
+async def ask(request: Request) -> Response:
+    """`POST /workers/{name}/ask/{execution_id}`"""
+    name, inquiry = _worker(request), await _body(request, Inquiry)
+    return _packed(await _port(request).ask(name, request.path_params["execution_id"], inquiry))
 
 
 async def heartbeat(request: Request) -> Response:
@@ -126,6 +132,7 @@ routes: Sequence[Route] = (
     _route("/workers/{name}/checkpoint/{execution_id}", checkpoint),
     _route("/workers/{name}/checkpoints", checkpoints),
     _route("/workers/{name}/bundles/{digest}", bundle, "GET"),
+    _route("/workers/{name}/ask/{execution_id}", ask),
     _route("/workers/{name}/heartbeat", heartbeat),
     _route("/workers/{name}/progress", progress),
     _route("/workers/{name}/logs", logs),

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from flux.codec import from_plain, to_plain
+from flux.codec import Payload, from_plain, to_plain
 from flux.dispatch.bus import Progressed
 from flux.dispatch.port import (
     Answered,
@@ -19,7 +19,17 @@ from flux.dispatch.port import (
     ValidationRequested,
     ValidationResult,
 )
-from flux.domain import ExecutionEventType, ExecutionState, LogLine, Manifest, Wait, WaitKind, WorkflowSpec
+from flux.domain import (
+    ExecutionEventType,
+    ExecutionState,
+    Inquiry,
+    InquiryKind,
+    LogLine,
+    Manifest,
+    Wait,
+    WaitKind,
+    WorkflowSpec,
+)
 from flux.errors import InvalidInputError, StaleClaimError, VersionNotFoundError, WorkerNotFoundError
 
 E = ExecutionEventType
@@ -224,3 +234,21 @@ async def test_a_timer_recorded_before_the_release_still_fires(bench):
         again = await bench.claimed(queue)
         assert again.execution.id == claim.execution.id
         assert bench.services.clock.now() >= soon
+
+
+async def test_what_running_code_asks_for(bench):
+    async with bench.joined() as queue:
+        await bench.start()
+        claim = await bench.claimed(queue)
+        kept = Payload(b"\x00", "dill", "thing")
+        write = Inquiry(InquiryKind.CACHE_WRITE, ("k",), kept)
+        assert await bench.port.ask("w1", claim.execution.id, write) == {}
+        read = Inquiry(InquiryKind.CACHE_READ, ("k", "missing"))
+        assert await bench.port.ask("w1", claim.execution.id, read) == {"k": kept}
+
+
+async def test_only_the_holder_of_an_execution_may_ask(bench):
+    async with bench.joined():
+        execution_id = "not-held"
+        with pytest.raises(StaleClaimError):
+            await bench.port.ask("w1", execution_id, Inquiry(InquiryKind.CACHE_READ, ("k",)))
