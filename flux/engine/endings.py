@@ -28,17 +28,18 @@ def ending_of(root: asyncio.Task[Any], session: Session) -> Ending:
     that nobody asked for is a failure.
     """
     if root.cancelled():
-        return _cancelled(session)
+        return cancelled_ending(session)
     error = root.exception()
     if error is None:
         return Ending(ExecutionEventType.WORKFLOW_COMPLETED, root.result())
     return Ending(ExecutionEventType.WORKFLOW_FAILED, error)
 
 
-def _cancelled(session: Session) -> Ending:
-    if session.cancelling:
+def cancelled_ending(session: Session) -> Ending:
+    """The end of a body that was cancelled: on request, by the workflow's timeout, or by its own code."""
+    if session.cancellation.requested:
         return Ending(ExecutionEventType.WORKFLOW_CANCELLED, None)
-    if session.timed_out:
+    if session.cancellation.timed_out:
         timeout = session.workflow.timeout
         error = ExecutionTimeoutError("Workflow", session.workflow.name, session.execution_id, timeout)
         return Ending(ExecutionEventType.WORKFLOW_FAILED, error)

@@ -10,6 +10,7 @@ from flux.engine.release import CANCEL_MARK
 
 _T = ExecutionEventType
 ROLLED_BACK = frozenset({_T.TASK_ROLLBACK_COMPLETED, _T.TASK_ROLLBACK_FAILED})
+STRIKES = frozenset({_T.WORKFLOW_CANCELLING, _T.WORKFLOW_TIMED_OUT})
 OUTCOMES = frozenset({_T.TASK_COMPLETED, _T.TASK_FAILED, _T.TASK_CANCELLED})
 
 
@@ -45,6 +46,7 @@ class History:
         replayable: ids of calls that replay must meet, those with outcomes in the order of their
             outcomes. A call inside a finished call is not among them: its body does not run again.
         in_flight: ids of calls without an outcome whose body runs again.
+        struck: the event with which the body was cancelled, by request or by the workflow's timeout.
         enclosing: those of `in_flight` with recorded calls inside: their body must run for replay to
             meet these, so they are not held back.
     """
@@ -55,7 +57,8 @@ class History:
         self.being_rolled_back: dict[str, EventRecord] = {}
         self.answers: dict[str, list[EventRecord]] = {}
         self.started: EventRecord | None = None
-        self.cancelling: EventRecord | None = None
+        self.timed_out: EventRecord | None = None
+        self.struck: EventRecord | None = None
         for record in self.records:
             self._index(record)
         self.replayable = [self._order_id(record) for record in self.records if self._is_replayed(record)]
@@ -77,20 +80,20 @@ class History:
 
     @property
     def before_cancel(self) -> set[str]:
-        """Those of `in_flight` that had been made when the cancel request came."""
-        asked = self.cancelling
-        if asked is None:
+        """Those of `in_flight` that had been made when the body was cancelled."""
+        struck = self.struck
+        if struck is None:
             return set()
-        return {call_id for call_id in self.in_flight if self.calls[call_id].first.seq < asked.seq}
+        return {call_id for call_id in self.in_flight if self.calls[call_id].first.seq < struck.seq}
 
     def _is_replayed(self, record: EventRecord) -> bool:
         if record.type in OUTCOMES:
             call = self.calls[record.source_id]
             return call.outcome is record and not self._inside_finished(call.first)
-        return record is self.cancelling
+        return record is self.struck
 
     def _order_id(self, record: EventRecord) -> str:
-        return CANCEL_MARK if record is self.cancelling else record.source_id
+        return CANCEL_MARK if record is self.struck else record.source_id
 
     @property
     def enclosing(self) -> set[str]:
@@ -103,8 +106,9 @@ class History:
             self.answers.setdefault(record.wait_id, []).append(record)
         elif record.type is _T.WORKFLOW_STARTED:
             self.started = record
-        elif record.type is _T.WORKFLOW_CANCELLING:
-            self.cancelling = self.cancelling or record
+        elif record.type in STRIKES:
+            self.struck = self.struck or record
+            self.timed_out = record if record.type is _T.WORKFLOW_TIMED_OUT else self.timed_out
         elif record.type.startswith("TASK_"):
             self._index_call(record)
 

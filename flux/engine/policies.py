@@ -70,7 +70,7 @@ def _body(attempt: Attempted) -> Body:
         try:
             return await attempt.invoke(attempt.task.func)
         except asyncio.CancelledError as error:
-            if attempt.session.ends_early or _was_cancelled():
+            if attempt.session.cancellation.struck or _was_cancelled():
                 raise
             raise ExecutionError(error, "The task raised CancelledError although nobody cancelled it.") from error
         except (SystemExit, KeyboardInterrupt) as error:
@@ -230,7 +230,7 @@ def with_rollback(attempt: Attempted, body: Body) -> Body:
         try:
             return await body()
         except asyncio.CancelledError:
-            if attempt.session.ends_early and not attempt.session.dropped:
+            if attempt.session.cancellation.struck and not attempt.session.dropped:
                 attempt.session.recorder.note_cancelled(attempt.call)
                 await roll_back(attempt)
             raise

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from flux.engine.session import Session
 
 _T = ExecutionEventType
-ENDINGS = frozenset({_T.WORKFLOW_COMPLETED, _T.WORKFLOW_FAILED, _T.WORKFLOW_CANCELLED})
+TIMELESS = frozenset({_T.WORKFLOW_COMPLETED, _T.WORKFLOW_FAILED, _T.WORKFLOW_CANCELLED, _T.WORKFLOW_TIMED_OUT})
+"""Events behind which the workflow's timeout ends nothing any more."""
 START_DELAY = 0.05
 """Seconds after which a task that still runs shows its start; a shorter one costs one commit."""
 
@@ -133,8 +134,8 @@ class Recorder:
     ) -> None:
         """Take an event down; it goes with the next append, or alone after `START_DELAY`."""
         self._ordinal += 1
-        if source_id == self._session.workflow_source and type not in ENDINGS:
-            wait = wait or self._session.deadline
+        if source_id == self._session.workflow_source and type not in TIMELESS:
+            wait = wait or self._session.cancellation.deadline
         record = EventRecord(
             type,
             source_id,

@@ -24,7 +24,7 @@ OUTSIDE_GRACE = 10.0
 MAX_SPINS = 1000
 """Loop passes after which code that never comes to rest gets what it may be spinning for."""
 CANCEL_MARK = "\0cancel"
-"""Stands in the recorded order where a cancel request came."""
+"""Stands in the recorded order where the code was cancelled."""
 
 
 class Releaser:
@@ -36,10 +36,10 @@ class Releaser:
         enclosing: those of `in_flight` that are let in during replay, for the recorded calls inside them.
         cancelled: those of `replayable` that were cancelled, with the seconds that took; they are never
             delivered: the code, or the request, cancels them again.
-        before_cancel: ids of `in_flight` calls that were made before the cancel request, which stands
+        before_cancel: ids of `in_flight` calls that were made before the code was cancelled, which stands
             among `replayable` as `CANCEL_MARK`.
         outside: whether the code awaits something that is not Flux's, or runs in a thread.
-        on_cancel: called once, where the request reached the code.
+        on_cancel: called once, where the cancellation reached the code.
         on_error: told what any of these callbacks raises.
         on_open: called once, when every recorded call has been met.
         on_diverged: called once, when recorded calls can no longer be met.
@@ -82,7 +82,6 @@ class Releaser:
         self._spins = 0
         self.open = False
         self.closed = False
-        self.cancel_repeated = False
 
     @property
     def first_missing(self) -> str | None:
@@ -215,11 +214,10 @@ class Releaser:
         return True
 
     def _repeat_cancel(self) -> bool:
-        """Cancel the code where the request reached it: when every call made before has been met."""
+        """Cancel the code where it was cancelled before: when every call made before has been met."""
         if self._missing & self._before_cancel:
             return False
         self._recorded.popleft()
-        self.cancel_repeated = True
         self._on_cancel()
         return True
 

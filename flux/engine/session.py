@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock
 from flux.codec import Payload
-from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Inquiry, Wait, WaitKind
+from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Inquiry, Wait
 from flux.engine.calls import Call, CallCounter
+from flux.engine.cancellation import Cancellation
 from flux.engine.context import ExecutionContext
 from flux.engine.divergence import describe_divergence
-from flux.engine.endings import Ending, ending_of
+from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import History
 from flux.engine.ports import Desk, EmptyDesk, Journal, ValueCodec
@@ -79,17 +79,15 @@ class Session:
         self.calls = CallCounter()
         self.waits = Waits(self.history, self.calls)
         self.tasks: set[asyncio.Task[Any]] = set()
-        self.cancelling = execution.state is _S.CANCELLING
         self.dropped = False
         self.moving = 0
         self.divergence: NonDeterminismError | None = None
-        self._timed_out = False
         self._poll: asyncio.TimerHandle | None = None
-        self._expiry: asyncio.Task[None] | None = None
         self.loop = asyncio.get_running_loop()
         track_tasks(self.loop)
         self._over: asyncio.Future[None] = self.loop.create_future()
         self._root: asyncio.Task[Any] | None = None
+        self.cancellation = Cancellation(self)
         self.recorder = Recorder(self)
         self.releaser = self._build_releaser()
 
@@ -115,7 +113,7 @@ class Session:
             cancelled=history.cancelled,
             before_cancel=history.before_cancel,
             outside=lambda: bool(self.moving) or awaits_outside(self.tasks),
-            on_cancel=self._cancel_body,
+            on_cancel=self.cancellation.strike,
             on_error=self.fail,
             on_open=self._go_live,
             on_diverged=self._diverge,
@@ -128,7 +126,8 @@ class Session:
         self._root = self.loop.create_task(self._body(), context=context)
         self._root.add_done_callback(self._body_done, context=Context())
 
-    def _cancel_body(self) -> None:
+    def cancel_body(self) -> None:
+        """Raise `CancelledError` where the body stands."""
         if self._root is not None:
             self._root.cancel()
 
@@ -145,6 +144,10 @@ class Session:
     def _body_done(self, root: asyncio.Task[Any]) -> None:
         if self.dropped or self._over.done() or self.releaser.closed:
             return
+        left = [task for task in self.tasks if not task.done()]
+        if left and root.cancelled() and self.cancellation.struck:
+            self.cancellation.extend(left, lambda: self._body_done(root))
+            return
         try:
             self._end(root)
         except Exception as error:
@@ -154,10 +157,13 @@ class Session:
         ending = ending_of(root, self)
         if self.releaser.open:
             self._finish(ending)
-        elif self.cancelling:
-            self._finish(Ending(_T.WORKFLOW_CANCELLED, None))
         else:
             self._diverge()
+
+    def give_up(self) -> None:
+        """The cleanup of a cancelled body takes too long: end without it."""
+        if not self._over.done() and not self.releaser.closed:
+            self._finish(cancelled_ending(self))
 
     def _finish(self, ending: Ending) -> None:
         payload, error = self.recorder.encode_ending(ending)
@@ -195,9 +201,9 @@ class Session:
         self.releaser.close()
         self.recorder.close()
         self.waits.close()
-        for pending in (self._poll, self._expiry):
-            if pending is not None:
-                pending.cancel()
+        self.cancellation.close()
+        if self._poll is not None:
+            self._poll.cancel()
         close_tasks(self.tasks, self._root, Frame(self))
 
     # -- what happens from outside ------------------------------------------------------------
@@ -214,12 +220,10 @@ class Session:
 
     def cancel(self, event: EventRecord) -> None:
         """The execution is to be cancelled (`WORKFLOW_CANCELLING`)."""
-        if self.cancelling or self.releaser.closed:
+        if self.cancellation.requested or self.releaser.closed:
             return
-        self.cancelling = True
         self.context._extend([event], event.seq)
-        if self.releaser.open:
-            self._cancel_body()
+        self.cancellation.request()
 
     # -- calls ---------------------------------------------------------------------------------
 
@@ -248,7 +252,7 @@ class Session:
         try:
             await self.releaser.admit(call.id)
         except asyncio.CancelledError:
-            if recorded is not None and self.ends_early and not self.dropped:
+            if recorded is not None and self.cancellation.struck and not self.dropped:
                 await self.recorder.cancel_begun(call, undo)
             raise
         return await self.recorder.record(call, recorded, body)
@@ -316,57 +320,16 @@ class Session:
             self.recorder.note(_T.WORKFLOW_RESUMED, self.workflow_source, self.workflow.name, value)
         if self.moved_to:
             self.recorder.note_moved(self.execution.digest, self.moved_to)
-        self._arm_timeout()
-        if self.cancelling and not self.releaser.cancel_repeated:
-            self._cancel_body()
-
-    @functools.cached_property
-    def deadline(self) -> Wait | None:
-        """When the workflow's own timeout ends the execution.
-
-        It is recorded as a wait, so that an execution which waits for something else wakes for it.
-        """
-        if not self.workflow.timeout:
-            return None
-        begun = self.history.started.time if self.history.started else self.clock.now()
-        wake_at = begun + int(self.workflow.timeout * 1e6)
-        return Wait(f"timeout_{self.execution_id}", "timeout", WaitKind.TIMER, wake_at)
-
-    def _arm_timeout(self) -> None:
-        if self.deadline is not None and self.deadline.wake_at is not None:
-            remaining = (self.deadline.wake_at - self.clock.now()) / 1e6
-            if remaining <= 0:
-                self._time_out()
-            else:
-                self._expiry = self.loop.create_task(self._expire(remaining), context=Context())
-
-    async def _expire(self, remaining: float) -> None:
-        await self.clock.sleep(remaining)
-        self._time_out()
-
-    def _time_out(self) -> None:
-        if not self._over.done() and not self.releaser.closed:
-            self._timed_out = True
-            self._cancel_body()
-
-    @property
-    def ends_early(self) -> bool:
-        """Whether the body is being cancelled: on request, or by the workflow's own timeout."""
-        return self.cancelling or self._timed_out
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether the workflow's own timeout has cancelled the body."""
-        return self._timed_out
+        self.cancellation.go_live()
 
     def _diverge(self) -> None:
         if self.dropped or self._over.done():
             return
-        self.divergence = describe_divergence(self.history, self.releaser.first_missing, self.recorder.attempted)
         self.recorder.discard()
-        if self.cancelling:
-            self._finish(Ending(_T.WORKFLOW_CANCELLED, None))
+        if self.cancellation.requested:
+            self._finish(cancelled_ending(self))
             return
+        self.divergence = describe_divergence(self.history, self.releaser.first_missing, self.recorder.attempted)
         if not self.local:
             self.recorder.note_divergence(self.divergence)
         self._let_go()
@@ -375,6 +338,8 @@ class Session:
         """Nothing is about to run: suspend if the execution only waits."""
         if self.dropped or self._over.done() or self.moving or not self.waits.open or self.releaser.closed:
             return
+        if self.cancellation.struck:
+            return  # its cleanup has to end here and now
         if awaits_outside(self.tasks):
             self._look_again()
         elif self.recorder.pending:

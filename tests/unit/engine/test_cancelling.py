@@ -6,8 +6,10 @@ import asyncio
 
 from flux import task, workflow
 from flux.domain import ExecutionEventType, ExecutionState
-from flux.errors import ExecutionError
-from flux.tasks import pause, sleep
+from flux.engine import cancellation
+from flux.errors import ExecutionError, ExecutionTimeoutError
+from flux.tasks import parallel, pause, sleep
+from flux.testing import FakeClock
 
 undone: list[str] = []
 
@@ -146,3 +148,181 @@ async def test_a_task_that_raises_cancelled_error_by_itself_fails(lab):
     session = await lab.run(w)
     assert session.context.has_failed
     assert isinstance(session.context.output, ExecutionError)
+
+
+async def test_a_body_that_ignores_its_cancellation_is_ended(lab, monkeypatch):
+    monkeypatch.setattr(cancellation, "CLEANUP_LIMIT", 0.05)
+    refused = []
+
+    @workflow
+    async def w(ctx):
+        while True:
+            try:
+                await note("again")
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                refused.append(True)
+
+    session = await lab.run(w, during=cancel_once_started(lab, "note"))
+    assert session.context.is_cancelled
+    assert refused == [True]
+    assert lab.types[-1] == "WORKFLOW_CANCELLED"
+
+
+async def test_a_pause_in_the_cleanup_is_not_waited_for(lab, monkeypatch):
+    monkeypatch.setattr(cancellation, "CLEANUP_LIMIT", 0.05)
+
+    @workflow
+    async def w(ctx):
+        try:
+            await work("k")
+        finally:
+            await pause("nobody can answer this any more")
+
+    session = await lab.run(w, during=cancel_once_started(lab))
+    assert session.context.is_cancelled
+    assert "WORKFLOW_PAUSED" not in lab.types
+
+
+async def test_a_timeout_does_not_interrupt_the_cleanup_of_a_cancel(lab):
+    lab.clock = FakeClock()
+    cleaned = []
+
+    @workflow.with_options(timeout=60)
+    async def w(ctx):
+        try:
+            await work("k")
+        finally:
+            lab.clock.advance(61)
+            await asyncio.sleep(0.01)
+            cleaned.append(await note("cleaned"))
+
+    session = await lab.run(w, during=cancel_once_started(lab))
+    assert session.context.is_cancelled
+    assert cleaned == ["cleaned"]
+
+
+async def test_a_cancel_does_not_interrupt_the_cleanup_of_a_timeout(lab):
+    lab.clock = FakeClock()
+    cleaned = []
+
+    @workflow.with_options(timeout=60)
+    async def w(ctx):
+        try:
+            async with asyncio.timeout(20):
+                await note("before")
+                lab.clock.advance(61)
+                await asyncio.Event().wait()
+        finally:
+            lab.session.cancel(lab.cancel())
+            await asyncio.sleep(0.01)
+            cleaned.append(await note("cleaned"))
+
+    session = await lab.run(w)
+    assert cleaned == ["cleaned"]
+    assert session.context.is_cancelled
+
+
+async def test_cleanup_behind_a_timeout_goes_on_after_a_crash(lab):
+    @workflow.with_options(timeout=60)
+    async def w(ctx):
+        try:
+            await sleep(3600)
+        finally:
+            await note("first")
+            await note("second")
+
+    lab.clock = FakeClock()
+    await lab.run(w)
+    lab.clock.advance(61)
+    lab.crash_after = len(lab.log) + 4
+    await lab.run(w)
+    assert lab.types[-4:] == ["WORKFLOW_TIMED_OUT", "TASK_CANCELLED", "TASK_STARTED", "TASK_COMPLETED"]
+    lab.crash_after, lab.stale = None, False
+    session = await lab.run(w)
+    assert isinstance(session.context.output, ExecutionTimeoutError)
+    assert lab.shown.count("TASK_COMPLETED note") == 2
+    assert lab.types.count("WORKFLOW_TIMED_OUT") == 1
+
+
+async def test_every_task_in_flight_shows_its_cancellation_once(lab):
+    undone.clear()
+
+    @workflow
+    async def w(ctx):
+        await asyncio.gather(work("a"), work("b"), parallel(work("c"), sleep(60)))
+
+    session = await lab.run(w, during=cancel_once_started(lab, "sleep"))
+    assert session.context.is_cancelled
+    assert sorted(undone) == ["a", "b", "c"]
+    cancelled = [event.name for event in lab.log if event.type == "TASK_CANCELLED"]
+    assert sorted(cancelled) == ["parallel", "sleep", "work", "work", "work"]
+
+
+async def test_a_slow_rollback_is_not_cut_off_by_a_quick_one(lab):
+    done = []
+
+    async def slow_undo() -> None:
+        await asyncio.sleep(0.02)
+        done.append(await note("undone"))
+
+    slow = work.with_options(rollback=slow_undo)
+
+    @workflow
+    async def w(ctx):
+        await asyncio.gather(work("quick"), slow("slow"))
+
+    session = await lab.run(w, during=cancel_once_started(lab))
+    assert session.context.is_cancelled
+    assert done == ["undone"]
+    assert lab.types.count("TASK_ROLLBACK_COMPLETED") == 2
+
+
+async def test_what_the_cleanup_shields_is_recorded(lab):
+    @workflow
+    async def w(ctx):
+        try:
+            await work("k")
+        finally:
+            await asyncio.shield(note("shielded"))
+
+    session = await lab.run(w, during=cancel_once_started(lab))
+    assert session.context.is_cancelled
+    assert lab.shown[-2:] == ["TASK_COMPLETED note", "WORKFLOW_CANCELLED w"]
+
+
+async def test_the_request_waits_for_its_turn_behind_delivered_outcomes(lab):
+    """What the code has been given before it was cancelled, it is given in a replay too."""
+
+    @workflow
+    async def w(ctx):
+        seen.clear()
+        try:
+            while True:
+                seen.append(await note("step"))
+        except asyncio.CancelledError:
+            seen.append(await note("cleaning"))
+            await note("cleaned")
+            raise
+
+    seen: list[str] = []
+
+    def during(session):
+        append = session.journal.append
+
+        def counting(events, *, release=False):
+            if len(lab.log) > 8 and "WORKFLOW_CANCELLING" not in lab.types:
+                session.cancel(lab.cancel())
+            return append(events, release=release)
+
+        session.journal.append = counting
+
+    await lab.run(w, during=during)
+    first = list(seen)
+    assert first[-1] == "cleaning"
+    last = max(index for index, kind in enumerate(lab.types) if kind == "TASK_COMPLETED")
+    lab.log = lab.log[:last]
+    session = await lab.run(w)
+    assert session.divergence is None
+    assert session.context.is_cancelled
+    assert seen == first
