@@ -246,6 +246,7 @@ async def test_cleanup_behind_a_timeout_goes_on_after_a_crash(lab):
 
 
 async def test_every_task_in_flight_shows_its_cancellation_once(lab):
+    lab.clock = FakeClock()
     undone.clear()
 
     @workflow
