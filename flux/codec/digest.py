@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,6 +11,8 @@ from hashlib import blake2b
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
+
+from flux.codec.text import json_writer
 
 _MAX_DEPTH = 20
 
@@ -53,7 +54,7 @@ def _canonical(value: Any) -> Any:
     return [kind, getattr(value, "__qualname__", "")]
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=_canonical).encode
+_encode = json_writer(sort_keys=True, default=_canonical)
 
 
 def _loose(value: Any, above: tuple[int, ...]) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 from uuid import UUID
 
 from flux.codec.plain import TAG
+from flux.codec.text import json_writer
 
 MAX_DEPTH = 200
 """Deepest nesting of a payload in JSON: readers have limits of their own, and not much higher ones."""
@@ -27,7 +28,7 @@ _CONTAINERS = frozenset({list, dict})
 _BIG = 1 << 2048
 """Integers from here on are stored in hexadecimal: Python limits the digits of decimal texts it converts."""
 
-_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_dumps = json_writer(ascii=False, allow_nan=False)
 
 
 class NotJson(Exception):

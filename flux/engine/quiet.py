@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from contextvars import Context
 from typing import Any
 
@@ -30,6 +30,12 @@ class CommitFuture(FluxFuture):
     def cancel(self, msg: Any | None = None) -> bool:
         """Refuse; asyncio then delivers the cancellation once the commit is through."""
         return False
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Come back in a later pass of the loop even when the commit is through: others get their turn too."""
+        if self.done():
+            yield
+        return (yield from super().__await__())
 
 
 class Quiet:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import Context
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flux.codec import Payload, to_plain
@@ -182,21 +183,28 @@ class Recorder:
         settled = CommitFuture(loop=self._loop)
         if self._closed:
             return settled
-        future = self.flush()
         if self.relaxed:
+            self.flush()
             self._session.releaser.deliver(settled)
-            return settled
-        self.unsettled += 1
-        future.add_done_callback(lambda done: self._settle(done, settled), context=self._neutral)
+        else:
+            self.unsettled += 1
+            self.flush(settled=settled)
         return settled
 
-    def flush(self, *, release: bool = False) -> asyncio.Future[int]:
-        """Append what is noted; the future is the journal's. With the release the last word is said."""
+    def flush(self, *, release: bool = False, settled: CommitFuture | None = None) -> asyncio.Future[int]:
+        """Append what is noted; the future is the journal's. With the release the last word is said.
+
+        Args:
+            settled: what to resolve, in its turn, when it is durable.
+        """
         noted, self._noted = self._noted, []
         if release:
             self.close()
         future = self._session.journal.append(noted, release=release)
-        future.add_done_callback(lambda done: self._appended(done, noted), context=self._neutral)
+        if future.done():
+            self._appended(noted, settled, future)
+        else:
+            future.add_done_callback(partial(self._appended, noted, settled), context=self._neutral)
         return future
 
     def close(self) -> None:
@@ -205,22 +213,23 @@ class Recorder:
         if self._timer is not None:
             self._timer.cancel()
 
-    def _appended(self, future: asyncio.Future[int], noted: Sequence[EventRecord]) -> None:
+    def _appended(
+        self, noted: Sequence[EventRecord], settled: CommitFuture | None, future: asyncio.Future[int]
+    ) -> None:
+        session = self._session
+        if settled is not None:
+            self.unsettled -= 1
         if future.cancelled():
             return
         error = future.exception()
         if error is not None:
-            self._session.fail(error)
-        else:
-            self._session.context._extend(noted, future.result())
-            if self._session.waits.open:
-                # What waits may have nothing else to wait for now.
-                self._session.releaser.wake()
-
-    def _settle(self, future: asyncio.Future[int], settled: CommitFuture) -> None:
-        self.unsettled -= 1
-        if not future.cancelled() and future.exception() is None and not self._closed:
-            self._session.releaser.deliver(settled)
+            session.fail(error)
+            return
+        session.context._extend(noted, future.result())
+        # What waits may have nothing else to wait for now.
+        session.releaser.wake()
+        if settled is not None and not self._closed:
+            session.releaser.deliver(settled)
 
     def _flush_late(self) -> None:
         self._timer = None

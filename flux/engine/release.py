@@ -39,6 +39,7 @@ class Releaser:
         before_cancel: ids of `in_flight` calls that were made before the code was cancelled, which stands
             among `replayable` as `CANCEL_MARK`.
         outside: whether the code awaits something that is not Flux's, or runs in a thread.
+        waiting: whether the code waits for an answer or a time: only then somebody wants to know that it rests.
         on_cancel: called once, where the cancellation reached the code.
         on_error: told what any of these callbacks raises.
         on_open: called once, when every recorded call has been met.
@@ -57,6 +58,7 @@ class Releaser:
         cancelled: Mapping[str, float],
         before_cancel: Iterable[str],
         outside: Callable[[], bool],
+        waiting: Callable[[], bool],
         on_cancel: Callable[[], None],
         on_error: Callable[[BaseException], None],
         on_open: Callable[[], None],
@@ -71,6 +73,7 @@ class Releaser:
         self._cancelled = dict(cancelled)
         self._before_cancel = set(before_cancel)
         self._outside = outside
+        self._is_waiting = waiting
         self._on_cancel, self._on_error = on_cancel, on_error
         self._on_open, self._on_diverged, self._on_quiet = on_open, on_diverged, on_quiet
         self._waiting: dict[str, FluxFuture] = {}
@@ -90,11 +93,6 @@ class Releaser:
             if call_id not in self._waiting and call_id != CANCEL_MARK:
                 return call_id
         return next(iter(self._missing), None)
-
-    @property
-    def idle(self) -> bool:
-        """Nothing waits for delivery."""
-        return self.open and not self._live and not self._held and not self._pumping
 
     def start(self) -> None:
         """Begin delivering; the gate opens at once where nothing is recorded."""
@@ -163,7 +161,8 @@ class Releaser:
         self._wake()
 
     def _wake(self) -> None:
-        if not self._pumping and not self.closed:
+        """Have the loop's next pass look, unless it could find nothing to do."""
+        if not self._pumping and not self.closed and (self._live or not self.open or self._is_waiting()):
             self._pumping = True
             self._loop.call_soon(self._pump, context=self._context)
 

@@ -113,6 +113,7 @@ class Session:
             cancelled=history.cancelled,
             before_cancel=history.before_cancel,
             outside=lambda: bool(self.moving) or awaits_outside(self.tasks),
+            waiting=lambda: self.waits.open,
             on_cancel=self.cancellation.strike,
             on_error=self.fail,
             on_open=self._go_live,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
 from typing import Any, TypeVar
 
 from flux.errors import FluxError, StoreError
@@ -41,10 +42,14 @@ class Committer:
         self._busy = False
         self._closed = False
         self._task: asyncio.Task[None] | None = None
+        self._neutral = Context()
         self.flushes = 0
 
-    def submit(self, operation: Operation[T]) -> asyncio.Future[T]:
+    def submit(self, operation: Operation[T], *, alone: bool = False) -> asyncio.Future[T]:
         """Queue an operation; the future has its result once it is durable.
+
+        Args:
+            alone: commit it here and now when nothing else is about to run that could queue more.
 
         It fails with what the operation raises, or with `StoreError` when its transaction could not be committed.
         A waiter that is cancelled meanwhile does not take the operation back.
@@ -56,7 +61,10 @@ class Committer:
         self._queue.append((operation, future))
         if not self._busy:
             self._busy = True
-            loop.call_soon(self._flush)
+            if alone and self._driver.inline and _comes_to_rest(loop):
+                self._flush()
+            else:
+                loop.call_soon(self._flush, context=self._neutral)
         return future
 
     async def close(self) -> None:
@@ -125,6 +133,12 @@ class Committer:
             return error
         except Exception as error:
             raise _Spoilt from error
+
+
+def _comes_to_rest(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether nothing stands in the loop's queue behind what runs now; False when the queue cannot be read."""
+    queue = getattr(loop, "_ready", None)
+    return queue is not None and not queue
 
 
 def _settle(future: asyncio.Future[Any], outcome: Any) -> None:

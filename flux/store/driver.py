@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 from flux.store.statements import Statement, Statements, Values
@@ -24,6 +25,10 @@ class Transaction(Protocol):
 
     async def insert(self, statement: Statement, values: Values) -> int:
         """Insert one row and return its integer key."""
+        ...
+
+    async def insert_many(self, statement: Statement, rows: Sequence[Values]) -> int:
+        """Insert one row or more and return the integer key of the first; the keys of the others follow it."""
         ...
 
     async def execute(self, statement: Statement, values: Values) -> int:

@@ -43,6 +43,33 @@ class _Delivery:
     new: Sequence[EventRecord]
 
 
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """What an append has done.
+
+    Attributes:
+        position: of the first new event.
+        duplicate: nothing, all of it had been stored before.
+    """
+
+    standing: Standing
+    delivery: _Delivery
+    position: int = 0
+    duplicate: bool = False
+
+    def appended(self) -> Appended:
+        """The answer for who wants to know all of it."""
+        standing, delivery = self.standing, self.delivery
+        events = (*delivery.known, *rows.placed(delivery.new, standing.last_seq, self.position))
+        return Appended(standing.execution(), events, self.duplicate, ready=standing.dispatch == "ready")
+
+    def first_seq(self) -> int:
+        """The seq of the first event."""
+        if self.delivery.known:
+            return self.delivery.known[0].seq
+        return self.standing.last_seq - len(self.delivery.new) + 1
+
+
 class Executions(ExecutionReads):
     """Executions and their events. Every write is durable when its call returns.
 
@@ -88,6 +115,13 @@ class Executions(ExecutionReads):
         Events behind one that ends the execution are left out.
         """
         return self._submit(partial(self._append, append))
+
+    def record(self, append: Append) -> asyncio.Future[int]:
+        """`append` for an owner in this very process: the result is only the seq of the first event.
+
+        Where nothing else is about to run, the events are committed before it returns.
+        """
+        return self._submit(partial(self._record, append), alone=True)
 
     async def answer(self, execution_id: str, event: EventRecord, wait: str | None) -> tuple[Appended, PendingWait]:
         """Record an answer (`WORKFLOW_RESUMING`) to a wait: its id, its name, or None for the only open input.
@@ -184,6 +218,12 @@ class Executions(ExecutionReads):
         return Claim(execution, (*earlier, *kept))
 
     async def _append(self, append: Append, transaction: Transaction) -> Appended:
+        return (await self._change(append, transaction)).appended()
+
+    async def _record(self, append: Append, transaction: Transaction) -> int:
+        return (await self._change(append, transaction)).first_seq()
+
+    async def _change(self, append: Append, transaction: Transaction) -> _Change:
         standing = await self._ledger.lock(transaction, append.execution_id)
         if standing.generation != append.generation:
             raise _stale(standing, append.generation)
@@ -192,12 +232,12 @@ class Executions(ExecutionReads):
         releases = append.release and standing.dispatch == "held"
         moves = append.version is not None or append.digest is not None
         if not (delivery.new or releases or moves):
-            return Appended(standing.execution(), delivery.known, duplicate=True, ready=standing.dispatch == "ready")
-        kept = await self._ledger.record(transaction, standing, delivery.new)
+            return _Change(standing, delivery, duplicate=True)
+        position = await self._ledger.write(transaction, standing, delivery.new)
         _move(standing, append)
         await self._dispatch(standing, delivery.new, releases, transaction)
         await self._ledger.settle(transaction, standing)
-        return Appended(standing.execution(), (*delivery.known, *kept), ready=standing.dispatch == "ready")
+        return _Change(standing, delivery, position)
 
     async def _sort_out(self, standing: Standing, events: Sequence[EventRecord], transaction: Transaction) -> _Delivery:
         """Tell what was delivered before from what is new."""

@@ -63,18 +63,24 @@ class Ledger:
         self, transaction: Transaction, standing: Standing, events: Sequence[EventRecord]
     ) -> tuple[EventRecord, ...]:
         """Append events and let them change the execution and its waits; returns them with their places."""
-        kept = []
+        position = await self.write(transaction, standing, events)
+        return rows.placed(events, standing.last_seq, position)
+
+    async def write(self, transaction: Transaction, standing: Standing, events: Sequence[EventRecord]) -> int:
+        """`record` for who does not ask for the events: returns the position of the first one."""
+        if not events:
+            return 0
+        serial, generation, first = standing.serial, standing.generation, standing.last_seq + 1
+        values = [rows.event_values(event, serial, generation, seq) for seq, event in enumerate(events, first)]
+        position = await transaction.insert_many(self._insert_event, values)
+        standing.last_seq += len(events)
         for event in events:
-            seq = standing.last_seq = standing.last_seq + 1
-            values = rows.event_values(event, standing.serial, standing.generation, seq)
-            position = await transaction.insert(self._insert_event, values)
-            kept.append(rows.stored(event, seq, position))
             if event.ordinal:
                 standing.last_ordinal = event.ordinal
             rules.absorb(standing, event)
             if event.wait is not None or standing.open_waits:
                 await self._keep_waits(transaction, standing, event)
-        return tuple(kept)
+        return position
 
     async def settle(self, transaction: Transaction, standing: Standing) -> None:
         """Write the execution back."""

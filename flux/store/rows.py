@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -246,6 +246,12 @@ def stored(record: EventRecord, seq: int, position: int) -> EventRecord:
         record.wait,
         record.wait_id,
     )
+
+
+def placed(events: Sequence[EventRecord], last_seq: int, position: int) -> tuple[EventRecord, ...]:
+    """Events that were stored together, with their places: their last seq and their first position are given."""
+    first_seq = last_seq - len(events) + 1
+    return tuple(stored(event, first_seq + index, position + index) for index, event in enumerate(events))
 
 
 def same(sent: EventRecord, found: EventRecord) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -96,6 +97,15 @@ class SQLiteDriver:
             return self._connection.execute(statement.sql, statement.bind(values)).lastrowid or 0
         except (sqlite3.Error, OverflowError) as error:
             raise self._explained(error) from error
+
+    async def insert_many(self, statement: Statement, rows: Sequence[Values]) -> int:
+        """Insert rows and return the integer key of the first: nobody else gets keys between them."""
+        try:
+            self._connection.executemany(statement.sql, map(statement.bind, rows))
+            ((last,),) = self._connection.execute("select last_insert_rowid()")
+        except (sqlite3.Error, OverflowError) as error:
+            raise self._explained(error) from error
+        return int(last) - len(rows) + 1
 
     async def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement and return how many rows it changed."""

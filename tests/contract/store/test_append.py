@@ -177,3 +177,21 @@ async def test_large_values_survive(store, make, started):
     assert (await store.executions.history(execution.id))[-1].payload == Payload(big)
     kept = await store.executions.get(new.id)
     assert kept.input == kept.output == Payload(big)
+
+
+async def test_an_owner_that_asks_only_for_the_first_seq(store, make, started):
+    execution = await started()
+    owned = Append(execution.id, 1, [make.event(E.TASK_STARTED, 2), make.event(E.TASK_COMPLETED, 3)])
+
+    first_seq = await store.executions.record(owned)
+    again = await store.executions.record(owned)
+    released = await store.executions.record(Append(execution.id, 1, [], release=True))
+
+    history = await store.executions.history(execution.id)
+    assert [event.type for event in history[first_seq - 1 :]] == [E.TASK_STARTED, E.TASK_COMPLETED]
+    assert again == first_seq
+    assert released == len(history) + 1
+    assert [event.seq for event in history] == list(range(1, len(history) + 1))
+    assert [event.position for event in history[-2:]] == [history[-1].position - 1, history[-1].position]
+    with pytest.raises(StaleClaimError):
+        await store.executions.record(Append(execution.id, 1, [make.event(E.TASK_STARTED, 4)]))

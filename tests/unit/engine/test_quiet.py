@@ -7,7 +7,7 @@ import contextvars
 import threading
 
 from flux import task, workflow
-from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
+from flux.engine.quiet import CommitFuture, FluxFuture, Quiet, awaits_outside
 
 
 async def test_other_threads_may_fill_the_queue_while_it_is_read():
@@ -78,3 +78,13 @@ async def test_many_threads_finish_while_branches_wait(lab):
     for _ in range(5):
         lab.log.clear()
         assert (await lab.run(w)).context.output == sum(range(200))
+
+
+async def test_awaiting_a_commit_that_is_through_still_lets_others_run():
+    loop = asyncio.get_running_loop()
+    through = CommitFuture(loop=loop)
+    through.set_result(None)
+    seen = []
+    loop.call_soon(seen.append, "other")
+    await through
+    assert seen == ["other"]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flux.errors import ConflictError, StoreError, WaitAmbiguousError
-from flux.store.committer import Committer, _twin
+from flux.store.committer import Committer, _comes_to_rest, _twin
 from flux.store.errors import StatementError
 from flux.store.sqlite import SQLiteDriver
 from flux.store.statements import Statement
@@ -193,3 +193,28 @@ async def test_an_error_shared_by_a_batch_keeps_its_waits():
     error = WaitAmbiguousError([{"id": "1", "name": "a", "kind": "input"}, {"id": "2", "name": "b", "kind": "input"}])
     twin = _twin(error)
     assert (str(twin), twin.extra(), type(twin)) == (str(error), error.extra(), WaitAmbiguousError)
+
+
+async def test_what_comes_alone_is_committed_at_once(committer, driver):
+    done = committer.submit(adding(1), alone=True)
+    assert done.done()
+    assert await numbers(driver) == [1]
+    assert await done == (1,)
+
+
+async def test_what_is_not_alone_waits_for_the_others(committer, driver):
+    async def one(n):
+        return await committer.submit(adding(n), alone=True)
+
+    assert await asyncio.gather(*map(one, range(3))) == [(0,), (1,), (2,)]
+    assert committer.flushes == 1
+
+
+async def test_an_error_of_a_commit_at_once_is_the_future_s(committer):
+    done = committer.submit(adding(error=ConflictError("no")), alone=True)
+    with pytest.raises(ConflictError):
+        await done
+
+
+def test_a_loop_that_cannot_be_read_never_seems_to_rest():
+    assert not _comes_to_rest(asyncio.AbstractEventLoop())

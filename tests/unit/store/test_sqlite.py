@@ -160,3 +160,11 @@ def test_errors_say_what_to_do(code, words):
 def test_a_wrong_statement_is_not_the_databases_fault():
     assert isinstance(explain(sqlite3.IntegrityError("unique"), "x"), StatementError)
     assert not isinstance(explain(sqlite3.OperationalError("?"), "x"), StatementError)
+
+
+async def test_rows_inserted_together_have_keys_in_a_row(driver):
+    await driver.execute(statement("create table t (id integer primary key, x)"), {})
+    insert = statement("insert into t (x) values (:x)")
+    assert await driver.insert_many(insert, [{"x": x} for x in "ab"]) == 1
+    assert await driver.insert_many(insert, [{"x": "c"}]) == 3
+    assert await driver.get(statement("select id, x from t order by id"), {}) == [(1, "a"), (2, "b"), (3, "c")]
