@@ -4,10 +4,29 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 MICROSECOND = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Timeout(Protocol):
+    """A block with an end in time, as `asyncio.timeout` makes it: `TimeoutError` is raised when it comes."""
+
+    async def __aenter__(self) -> Self:
+        """Begin the block."""
+        ...
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        """End the block."""
+        ...
+
+    def expired(self) -> bool:
+        """Whether the time was up before the block ended."""
+        ...
 
 
 class Clock(Protocol):
@@ -23,6 +42,10 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Come back after `seconds` of this clock's time."""
+        ...
+
+    def timeout(self, seconds: float) -> Timeout:
+        """A block (`async with`) that may last `seconds` of this clock's time."""
         ...
 
 
@@ -42,6 +65,12 @@ class SystemClock:
         import asyncio  # here: defining workflows needs no event loop, and asyncio is half of what `import flux` costs
 
         await asyncio.sleep(seconds)
+
+    def timeout(self, seconds: float) -> Timeout:
+        """`asyncio.timeout`."""
+        import asyncio
+
+        return asyncio.timeout(seconds)
 
 
 def to_datetime(micros: int) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
@@ -78,11 +79,13 @@ def _has_failed(task: asyncio.Task[Any]) -> bool:
 
 async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Give the siblings of a failed branch `GRACE` seconds, then cancel them."""
-    _, running = await asyncio.wait(tasks, timeout=GRACE)
-    await _cancel(list(running))
+    with suppress(TimeoutError):
+        async with current_frame().session.clock.timeout(GRACE):
+            await asyncio.wait(tasks)
+    await _cancel(tasks)
 
 
-async def _cancel(tasks: list[asyncio.Task[Any]]) -> None:
+async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()

@@ -26,6 +26,8 @@ MAX_DELAY = 600.0
 """Seconds a back-off never exceeds."""
 
 Body = Callable[[], Awaitable[Any]]
+Substitute = Callable[["Attempted", Body], Body]
+"""What runs in place of a task's own body, which it is given: for tests."""
 
 
 @dataclass(slots=True)
@@ -66,9 +68,16 @@ def with_policies(attempt: Attempted) -> Body:
 
 
 def _body(attempt: Attempted) -> Body:
+    substitute = attempt.session.substitute
+
+    async def own() -> Any:
+        return await attempt.invoke(attempt.task.func)
+
+    run = own if substitute is None else substitute(attempt, own)
+
     async def body() -> Any:
         try:
-            return await attempt.invoke(attempt.task.func)
+            return await run()
         except asyncio.CancelledError as error:
             if attempt.session.cancellation.struck or _was_cancelled():
                 raise
@@ -91,7 +100,7 @@ def with_timeout(attempt: Attempted, body: Body) -> Body:
         return body
 
     async def limited() -> Any:
-        deadline = asyncio.timeout(task.timeout)
+        deadline = attempt.session.clock.timeout(task.timeout)
         try:
             async with deadline:
                 return await body()

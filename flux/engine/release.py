@@ -94,6 +94,11 @@ class Releaser:
                 return call_id
         return next(iter(self._missing), None)
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is about to be delivered, and the code is not about to run."""
+        return not self._pumping and not self._quiet.busy()
+
     def start(self) -> None:
         """Begin delivering; the gate opens at once where nothing is recorded."""
         if not self._recorded and not self._missing:

@@ -27,6 +27,7 @@ from flux.engine.waits import Waits
 from flux.errors import NonDeterminismError, StaleClaimError, UsageError
 
 if TYPE_CHECKING:
+    from flux.engine.policies import Substitute
     from flux.engine.workflow import Workflow
 
 _T = ExecutionEventType
@@ -50,6 +51,7 @@ class Session:
         local: the caller waits for it in this process: stay in memory while only timers are open, and
             leave a divergence to the caller instead of parking the execution.
         moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
+        substitute: chooses what runs in place of the bodies of tasks; their own unless given.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Session:
         desk: Desk | None = None,
         local: bool = False,
         moved_to: str = "",
+        substitute: Substitute | None = None,
     ) -> None:
         self.workflow = workflow
         self.execution = execution
@@ -74,6 +77,7 @@ class Session:
         self._desk = desk or EmptyDesk()
         self.local = local
         self.moved_to = moved_to
+        self.substitute = substitute
         self.history = History(history)
         self.context: ExecutionContext[Any] = ExecutionContext(execution, codec, self.history.records)
         self.calls = CallCounter()
@@ -81,6 +85,7 @@ class Session:
         self.tasks: set[asyncio.Task[Any]] = set()
         self.dropped = False
         self.moving = 0
+        self._ticking = 0
         self.divergence: NonDeterminismError | None = None
         self._poll: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -112,7 +117,7 @@ class Session:
             enclosing=history.enclosing,
             cancelled=history.cancelled,
             before_cancel=history.before_cancel,
-            outside=lambda: bool(self.moving) or awaits_outside(self.tasks),
+            outside=lambda: self._engaged or awaits_outside(self.tasks),
             waiting=lambda: self.waits.open,
             on_cancel=self.cancellation.strike,
             on_error=self.fail,
@@ -298,13 +303,13 @@ class Session:
         if remaining >= SHORT_WAIT:
             await self.wait(wait)
             return
-        self.moving += 1
+        self._ticking += 1
         try:
             future = FluxFuture(loop=self.loop)
             self.waits.keep(self.loop.create_task(self._ring(wait.wake_at or 0, future), context=Context()))
             await future
         finally:
-            self.moving -= 1
+            self._ticking -= 1
 
     async def _ring(self, wake_at: int, future: FluxFuture) -> None:
         while (remaining := (wake_at - self.clock.now()) / 1e6) > 0:
@@ -337,7 +342,7 @@ class Session:
 
     def _when_quiet(self) -> None:
         """Nothing is about to run: suspend if the execution only waits."""
-        if self.dropped or self._over.done() or self.moving or not self.waits.open or self.releaser.closed:
+        if self.dropped or self._over.done() or self._engaged or not self.waits.open or self.releaser.closed:
             return
         if self.cancellation.struck:
             return  # its cleanup has to end here and now
@@ -353,6 +358,18 @@ class Session:
             self._let_go()
         elif not self.local:
             self._let_go()
+
+    @property
+    def _engaged(self) -> bool:
+        """Something goes on that keeps the execution in memory: a thread, a question, a short timer."""
+        return bool(self.moving or self._ticking)
+
+    @property
+    def resting(self) -> bool:
+        """Whether nothing of it moves: only time, a person or another execution sets it going again."""
+        ends = self._over.done() or self.releaser.closed
+        works = self.moving or self.recorder.unsettled or not self.releaser.idle
+        return not ends and not works and not awaits_outside(self.tasks)
 
     def _look_again(self) -> None:
         if self._poll is None or self._poll.when() <= self.loop.time():

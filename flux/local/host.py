@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock, SystemClock
 from flux.codec import Codec, Payload, to_plain
@@ -22,7 +23,7 @@ from flux.domain import (
     WaitKind,
 )
 from flux.engine.context import ExecutionContext
-from flux.engine.ports import ValueCodec
+from flux.engine.ports import Journal, ValueCodec
 from flux.engine.session import Session
 from flux.engine.types import check_answer, coerce_input, resolve_model
 from flux.engine.workflow import Workflow
@@ -30,6 +31,9 @@ from flux.errors import ExecutionOwnedError, InvalidInputError, WaitAmbiguousErr
 from flux.local.journal import LocalJournal
 from flux.local.source import source_digest
 from flux.store import Store, StoreDesk
+
+if TYPE_CHECKING:
+    from flux.engine.policies import Substitute
 
 _T = ExecutionEventType
 _running: set[str] = set()
@@ -57,12 +61,30 @@ class LocalHost:
 
     It owns what it runs as `local:host:pid`, so that a server on the same database shows such
     executions but never dispatches them.
+
+    Args:
+        journal: makes what writes the events of one execution; the store's unless given.
+        substitute: see `Session`.
+
+    Attributes:
+        sessions: the activations that run here now, by execution id.
     """
 
-    def __init__(self, store: Store, codec: ValueCodec, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        codec: ValueCodec,
+        clock: Clock,
+        *,
+        journal: Callable[[Execution], Journal] | None = None,
+        substitute: Substitute | None = None,
+    ) -> None:
         self._store = store
         self._codec = codec
         self._clock = clock
+        self._journal = journal or partial(LocalJournal, store)
+        self._substitute = substitute
+        self.sessions: dict[str, Session] = {}
         self._owner = f"local:{socket.gethostname()}:{os.getpid()}"
 
     async def start(self, workflow: Workflow[Any, Any], input: Any) -> ExecutionContext[Any]:
@@ -93,6 +115,28 @@ class LocalHost:
         if waits and execution.state is ExecutionState.PAUSED:
             return await self.answer(workflow, execution_id, None, waits[0].id)
         return await self._claim_and_run(workflow, execution)
+
+    async def wake(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
+        """Take up an execution that waits, or whose process is gone, and run it as far as it goes now."""
+        execution = await self._store.executions.get(execution_id)
+        if execution.state.is_terminal:
+            return await self._context(execution)
+        await self._free(execution)
+        return await self._claim_and_run(workflow, execution)
+
+    async def cancel(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
+        """Ask an execution to stop. One that nobody runs is brought to its end; one that runs here is told.
+
+        Raises `ExecutionFinishedError` when it has completed or failed.
+        """
+        asked = self._event(_T.WORKFLOW_CANCELLING, workflow, "local")
+        appended = await self._store.executions.cancel(execution_id, [asked])
+        session = self.sessions.get(execution_id)
+        if session is None:
+            return await self.wake(workflow, execution_id)
+        if not appended.duplicate:
+            session.cancel(appended.events[0])
+        return session.context
 
     async def answer(
         self, workflow: Workflow[Any, Any], execution_id: str, input: Any, wait: str | None
@@ -159,17 +203,20 @@ class LocalHost:
             workflow,
             execution,
             claim.history,
-            journal=LocalJournal(self._store, execution),
+            journal=self._journal(execution),
             codec=self._codec,
             clock=self._clock,
             desk=StoreDesk(self._store),
             local=True,
             moved_to=digest if digest != _current_digest(claim) else "",
+            substitute=self._substitute,
         )
         _running.add(execution.id)
+        self.sessions[execution.id] = session
         try:
             await session.run()
         finally:
+            del self.sessions[execution.id]
             _running.discard(execution.id)
         if session.divergence is not None:
             raise session.divergence

@@ -13,17 +13,24 @@ import pytest
 from pydantic import BaseModel, Field
 
 from flux import ExecutionContext, task, workflow
+from flux.clock import SystemClock
+from flux.codec import Codec
 from flux.domain import ExecutionState
 from flux.errors import (
     ExecutionContextNotFoundError,
     ExecutionFinishedError,
     ExecutionOwnedError,
+    ExecutionTimeoutError,
     InvalidInputError,
     NonDeterminismError,
     UsageError,
     WaitAmbiguousError,
 )
+from flux.local.host import LocalHost
+from flux.local.journal import LocalJournal
+from flux.store import Store
 from flux.tasks import parallel, pause, sleep
+from flux.testing import FakeClock
 
 
 @pytest.fixture(autouse=True)
@@ -228,3 +235,72 @@ def test_changed_code_that_diverges_raises_and_leaves_the_execution_as_it_was():
     with pytest.raises(NonDeterminismError, match="greet"):
         changed.resume(paused.execution_id, {"approved": True, "amount": 1})
     assert approve.run(execution_id=paused.execution_id).state is ExecutionState.COMPLETED
+
+
+async def test_a_host_takes_its_journal_and_the_bodies_of_tasks_from_outside():
+    appended: list[str] = []
+
+    class Watched(LocalJournal):
+        def append(self, events, *, release=False):
+            appended.extend(str(event.type) for event in events)
+            return super().append(events, release=release)
+
+    def replaced(attempt, body):
+        async def other():
+            return f"{attempt.task.name}{attempt.args} instead of {await body()}"
+
+        return other
+
+    store = await Store.open("sqlite:///:memory:")
+    host = LocalHost(
+        store, Codec(), SystemClock(), journal=lambda execution: Watched(store, execution), substitute=replaced
+    )
+    ctx = await host.start(hello, "Ada")
+    await store.close()
+    assert ctx.output == "greet('Ada',) instead of Hello, Ada"
+    assert appended == ["WORKFLOW_STARTED", "TASK_STARTED", "TASK_COMPLETED", "WORKFLOW_COMPLETED"]
+
+
+async def test_a_host_cancels_what_waits_and_what_it_runs():
+    started = asyncio.Event()
+
+    @task
+    async def forever() -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    @workflow
+    async def endless(ctx):
+        await forever()
+
+    store = await Store.open("sqlite:///:memory:")
+    host = LocalHost(store, Codec(), SystemClock())
+    waiting = await host.start(two_pauses, None)
+    assert (await host.cancel(two_pauses, waiting.execution_id)).is_cancelled
+    assert (await host.cancel(two_pauses, waiting.execution_id)).is_cancelled
+
+    running = asyncio.create_task(host.start(endless, None))
+    await started.wait()
+    (execution_id,) = host.sessions
+    await host.cancel(endless, execution_id)
+    assert (await running).is_cancelled
+    assert host.sessions == {}
+    with pytest.raises(ExecutionFinishedError):
+        await host.cancel(hello, (await host.start(hello, "Ada")).execution_id)
+    await store.close()
+
+
+async def test_waking_a_waiting_execution_lets_time_do_its_part():
+    @workflow
+    async def impatient(ctx):
+        return await pause("answer", timeout=60)
+
+    store, clock = await Store.open("sqlite:///:memory:"), FakeClock()
+    host = LocalHost(store, Codec(), clock)
+    ctx = await host.start(impatient, None)
+    assert (await host.wake(impatient, ctx.execution_id)).is_paused
+    clock.advance(61)
+    ctx = await host.wake(impatient, ctx.execution_id)
+    assert isinstance(ctx.output, ExecutionTimeoutError)
+    assert (await host.wake(impatient, ctx.execution_id)).has_failed
+    await store.close()
