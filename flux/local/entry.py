@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,12 @@ def _imported_file() -> str:
     frame = sys._getframe(1)
     while (caller := frame.f_back) is not None:
         frame = caller
-        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") != "__main__":
+        if frame.f_code.co_name == "<module>" and _is_imported(frame.f_globals):
             return Path(frame.f_code.co_filename).name
     return ""
+
+
+def _is_imported(namespace: Mapping[str, Any]) -> bool:
+    """Whether these are the globals of a module, and not of a script or of code that somebody executes."""
+    module = sys.modules.get(str(namespace.get("__name__")))
+    return module is not None and module.__name__ != "__main__" and vars(module) is namespace

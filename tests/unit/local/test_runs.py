@@ -161,6 +161,12 @@ async def test_inside_a_running_loop():
     assert (await approve.resume_async(paused.execution_id, {"approved": True, "amount": 9})).has_succeeded
 
 
+async def test_code_that_somebody_executes_is_no_import():
+    cell = compile("hello.run('x')", "<cell>", "exec")
+    with pytest.raises(UsageError, match="running event loop"):
+        exec(cell, {"__name__": "cell", "hello": hello})
+
+
 async def test_concurrent_runs_share_one_database():
     contexts = await asyncio.gather(*(hello.run_async(str(index)) for index in range(8)))
     assert [ctx.output for ctx in contexts] == [f"Hello, {index}" for index in range(8)]
