@@ -140,12 +140,12 @@ class NonDeterminismError(FluxError):
         super().__init__(message or self._sentence())
 
     def _sentence(self) -> str:
-        attempted = self.attempted or "nothing more"
-        where = f" at {self.attempted_at}" if self.attempted_at else ""
+        at = f" at {self.attempted_at}" if self.attempted_at else ""
+        recorded_at = f" at {self.recorded_at}" if self.recorded_at else ""
         cause = f" Likely cause: {self.cause}." if self.cause else ""
         return (
-            f"Replay diverged: the history has {self.recorded} (recorded at {self.recorded_at or 'an unknown line'}), "
-            f"the code now calls {attempted}{where}.{cause}"
+            f"Replay diverged. Recorded: {self.recorded}{recorded_at}. "
+            f"Now: {self.attempted or 'nothing more'}{at}.{cause}"
         )
 
     def extra(self) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from flux.domain import EventRecord, ExecutionEventType
@@ -100,6 +100,15 @@ class History:
         """See the class."""
         parents = {call.first.parent for call in self.calls.values()}
         return parents.intersection(self.in_flight)
+
+    def inside(self, call_id: str) -> set[str]:
+        """Ids of the recorded calls that were made inside a call, at any depth."""
+        return {found for found in self.calls if call_id in self._around(found)}
+
+    def _around(self, call_id: str) -> Iterator[str]:
+        """Ids of the recorded calls around a call, innermost first."""
+        while (call := self.calls.get(call_id)) is not None and (call_id := call.first.parent):
+            yield call_id
 
     def _index(self, record: EventRecord) -> None:
         if record.type is _T.WORKFLOW_RESUMING:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Context
 
 from flux.engine.quiet import FluxFuture, Quiet
@@ -123,13 +123,22 @@ class Releaser:
         """Come back when the code may do something new: at once after replay, else when it is over."""
         if self.open:
             return
-        self._missing.discard(call_id)
+        self.met(call_id)
         if call_id in self._enclosing:
             return
         future = FluxFuture(loop=self._loop)
         self._held.append(future)
         self._wake()
         await future
+
+    def met(self, call_id: str) -> None:
+        """The code has made this recorded call, which has no outcome."""
+        self._missing.discard(call_id)
+
+    def forgo(self, call_ids: Collection[str]) -> None:
+        """Do not wait for these recorded calls: the code around them does not run here."""
+        self._recorded = deque(call_id for call_id in self._recorded if call_id not in call_ids)
+        self._missing.difference_update(call_ids)
 
     def deliver(self, future: FluxFuture) -> None:
         """Resolve `future` when everything delivered before has taken effect."""

@@ -13,12 +13,13 @@ from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionSta
 from flux.engine.calls import Call, CallCounter
 from flux.engine.cancellation import Cancellation
 from flux.engine.context import ExecutionContext
-from flux.engine.divergence import describe_divergence
+from flux.engine.divergence import Parting, describe_divergence
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
-from flux.engine.history import History
+from flux.engine.history import History, RecordedCall
 from flux.engine.ports import Desk, EmptyDesk, Journal, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
+from flux.engine.reads import direct_reads
 from flux.engine.recorder import Recorder
 from flux.engine.release import Releaser
 from flux.engine.tracking import close_tasks, track_tasks
@@ -83,6 +84,7 @@ class Session:
         self.calls = CallCounter()
         self.waits = Waits(self.history, self.calls)
         self.tasks: set[asyncio.Task[Any]] = set()
+        self._awaited: dict[str, Call] = {}
         self.dropped = False
         self.moving = 0
         self._ticking = 0
@@ -149,6 +151,8 @@ class Session:
 
     def _body_done(self, root: asyncio.Task[Any]) -> None:
         if self.dropped or self._over.done() or self.releaser.closed:
+            if not root.cancelled():
+                root.exception()  # nobody is interested any more, and asyncio need not complain of that
             return
         left = [task for task in self.tasks if not task.done()]
         if left and root.cancelled() and self.cancellation.struck:
@@ -248,13 +252,28 @@ class Session:
             )
         recorded = self.history.calls.get(call.id)
         if recorded is not None and recorded.outcome is not None and not self.dropped:
+            self._awaited[call.id] = call
             await self.releaser.recorded(call.id)
-            return self.recorder.replay(recorded.outcome)
+            del self._awaited[call.id]
+            return self._replay(recorded.outcome)
         if self.dropped:
             # A `finally` block of a body that is being thrown away: it ends here, quietly.
             raise GeneratorExit
         if recorded is None and not self.releaser.open and self.recorder.attempted is None:
             self.recorder.attempted = call
+        return await self._perform_anew(call, recorded, body, undo)
+
+    def _replay(self, outcome: EventRecord) -> Any:
+        return self.recorder.replay(outcome)
+
+    async def _perform_anew(
+        self,
+        call: Call,
+        recorded: RecordedCall | None,
+        body: Callable[[], Awaitable[Any]],
+        undo: Callable[[], Awaitable[None]] | None,
+    ) -> Any:
+        """Run a call that has no recorded outcome, when replay lets it."""
         try:
             await self.releaser.admit(call.id)
         except asyncio.CancelledError:
@@ -335,10 +354,18 @@ class Session:
         if self.cancellation.requested:
             self._finish(cancelled_ending(self))
             return
-        self.divergence = describe_divergence(self.history, self.releaser.first_missing, self.recorder.attempted)
+        self.divergence = describe_divergence(self._parting())
         if not self.local:
             self.recorder.note_divergence(self.divergence)
         self._let_go()
+
+    def _parting(self) -> Parting:
+        """Where the code has left its history."""
+        ending = ending_of(self._root, self) if self._root is not None and self._root.done() else None
+        missing = self.history.calls.get(self.releaser.first_missing or "")
+        attempted = self.recorder.attempted or next(iter(self._awaited.values()), None)
+        reads = direct_reads(self.workflow.func)
+        return Parting(self.history, missing.first if missing else None, attempted, ending, reads)
 
     def _when_quiet(self) -> None:
         """Nothing is about to run: suspend if the execution only waits."""

@@ -12,6 +12,8 @@ import pytest
 from flux.codec import Codec
 from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState
 from flux.domain.transitions import fold
+from flux.domain.verdict import Verdict
+from flux.engine.dryrun import dry_run
 from flux.engine.session import Session
 from flux.engine.workflow import Workflow
 from flux.errors import StaleClaimError
@@ -88,6 +90,11 @@ class Lab:
             during(self.session)
         await asyncio.wait_for(self.session.run(), 20)
         return self.session
+
+    async def dry(self, workflow: Workflow[Any, Any], input: Any = None, **options: Any) -> Verdict:
+        """Replay the log without a side effect."""
+        execution = Execution("e1", workflow.ref, fold(self.log), self.codec.encode(input), generation=self.generation)
+        return await dry_run(workflow, execution, list(self.log), codec=self.codec, clock=self.clock, **options)
 
     async def until_done(self, workflow: Workflow[Any, Any], input: Any = None) -> Session:
         """Activate again and again, letting timers come due, until it ends or waits for a person."""
