@@ -182,6 +182,9 @@ class DrySession(Session):
     def _go_live(self) -> None:
         """The recorded calls have all been met; the code may still be on its way to what comes next."""
 
+    def _is_waiting(self) -> bool:
+        return True  # coming to rest is the end of the replay
+
     def _when_quiet(self) -> None:
         if self._over.done() or self.releaser.closed or (self._root is not None and self._root.done()):
             return  # the end of the body is told in a moment

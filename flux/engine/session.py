@@ -120,7 +120,7 @@ class Session:
             cancelled=history.cancelled,
             before_cancel=history.before_cancel,
             outside=lambda: self._engaged or awaits_outside(self.tasks),
-            waiting=lambda: self.waits.open,
+            waiting=self._is_waiting,
             on_cancel=self.cancellation.strike,
             on_error=self.fail,
             on_open=self._go_live,
@@ -385,6 +385,9 @@ class Session:
             self._let_go()
         elif not self.local:
             self._let_go()
+
+    def _is_waiting(self) -> bool:
+        return self.waits.open
 
     @property
     def _engaged(self) -> bool:
