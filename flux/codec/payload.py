@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from flux.records import record
 
 Encoding = Literal["json", "dill"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Payload:
     """A value as it is stored and shipped.
 

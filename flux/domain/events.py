@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from flux.codec import Payload
+from flux.records import record
 
 
 class ExecutionState(StrEnum):
@@ -113,7 +114,7 @@ class Wait:
     model: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EventRecord:
     """One event as it is stored and shipped: values stay encoded.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,16 +43,22 @@ NO_CONTEXT = "No active execution: tasks run inside a workflow. Call the workflo
 CURRENT: ContextVar[Frame | None] = ContextVar("flux_frame", default=None)
 
 
-@contextmanager
-def entered(frame: Frame) -> Iterator[None]:
+class entered:
     """Let `frame` be the place of the code in the block."""
-    token = CURRENT.set(frame)
-    try:
-        yield
-    finally:
-        # A dropped body is closed in another context, where the token means nothing.
-        with suppress(ValueError):
-            CURRENT.reset(token)
+
+    __slots__ = ("_frame", "_token")
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+
+    def __enter__(self) -> None:
+        self._token = CURRENT.set(self._frame)
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            CURRENT.reset(self._token)
+        except ValueError:
+            return  # a dropped body is closed in another context, where the token means nothing
 
 
 def current_frame() -> Frame:

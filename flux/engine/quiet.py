@@ -17,6 +17,9 @@ from typing import Any
 BLIND_PASSES = 16
 """Loop passes that count as settled on a loop whose queue cannot be read."""
 
+LONGEST_TURN = 0.001
+"""Seconds that code whose commits are through at once may keep the loop for itself."""
+
 _ASYNCIO_WAITERS = frozenset({"wait", "_wait", "__aexit__", "acquire", "join", "get", "put", "gather", "wait_for"})
 
 
@@ -24,16 +27,37 @@ class FluxFuture(asyncio.Future[Any]):
     """A future that only Flux resolves: awaiting it is not waiting for the outside world."""
 
 
+class Turns:
+    """Tells code that never has to wait when to let the loop turn: timers and others have something to do too."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self._queue: Any = getattr(loop, "_ready", None)
+        self._until = 0.0
+
+    def due(self) -> bool:
+        """Whether somebody is ready, or the code has run for `LONGEST_TURN`."""
+        now = self.loop.time()
+        if now < self._until and self._queue is not None and not self._queue:
+            return False
+        self._until = now + LONGEST_TURN
+        return True
+
+
 class CommitFuture(FluxFuture):
     """A commit on its way to the disk. Nothing stops it: who awaits it learns of a cancellation afterwards."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__(loop=turns.loop)
+        self._turns = turns
 
     def cancel(self, msg: Any | None = None) -> bool:
         """Refuse; asyncio then delivers the cancellation once the commit is through."""
         return False
 
     def __await__(self) -> Generator[Any, None, Any]:
-        """Come back in a later pass of the loop even when the commit is through: others get their turn too."""
-        if self.done():
+        """Come back when the commit is through; when it is already, the loop still turns now and then."""
+        if self.done() and self._turns.due():
             yield
         return (yield from super().__await__())
 

@@ -15,7 +15,7 @@ from flux.engine.calls import Call
 from flux.engine.endings import Ending
 from flux.engine.frame import Frame, entered
 from flux.engine.history import RecordedCall
-from flux.engine.quiet import CommitFuture
+from flux.engine.quiet import CommitFuture, Turns
 from flux.errors import CodecError, ExecutionError, NonDeterminismError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Recorder:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._neutral = Context()
+        self._turns = Turns(session.loop)
         self._cancelled_calls = set(session.history.being_rolled_back)
         self.unsettled = 0
         self.attempted: Call | None = None
@@ -180,7 +181,7 @@ class Recorder:
 
     def commit(self) -> CommitFuture:
         """Append what is noted; the future resolves, in its turn, when it is durable."""
-        settled = CommitFuture(loop=self._loop)
+        settled = CommitFuture(self._turns)
         if self._closed:
             return settled
         if self.relaxed:

@@ -72,6 +72,7 @@ class Session:
         self.workflow = workflow
         self.execution = execution
         self.execution_id = execution.id
+        self.workflow_source = f"{workflow.name}_{execution.id}"
         self.codec = codec
         self.clock = clock
         self.journal = journal
@@ -408,11 +409,6 @@ class Session:
     def _owns(self, context: Context) -> bool:
         frame = context.get(CURRENT)
         return frame is not None and frame.session is self
-
-    @property
-    def workflow_source(self) -> str:
-        """`source_id` of the events of the workflow itself."""
-        return f"{self.workflow.name}_{self.execution_id}"
 
     def payload(self, value: Any) -> Payload:
         """Encoded form of a value."""

@@ -6,7 +6,7 @@ import copy
 import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
 
 from flux.codec.digest import digest
@@ -91,11 +91,11 @@ class Task(Generic[P, R]):
 
     async def _perform(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> R:
         frame = current_frame()
-        from flux.engine.policies import Attempted, roll_back, with_policies  # by now the session has imported it
-
+        policies = _policies()
         call = self._identify(frame, args, kwargs, location)
-        attempt = Attempted(frame.session, self, call, args, kwargs, self._injected(call))
-        return cast(R, await frame.session.perform(call, with_policies(attempt), partial(roll_back, attempt)))
+        attempt = policies.Attempted(frame.session, self, call, args, kwargs, self._injected(call))
+        undo = partial(policies.roll_back, attempt)
+        return cast(R, await frame.session.perform(call, policies.with_policies(attempt), undo))
 
     def _identify(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> Call:
         arguments = dict(zip(self._names, args, strict=False))
@@ -156,6 +156,14 @@ class Task(Generic[P, R]):
 _OPTIONS = tuple(
     name for name, kind in inspect.signature(Task.__init__).parameters.items() if kind.kind is kind.KEYWORD_ONLY
 )
+
+
+@cache
+def _policies() -> Any:
+    """The module of the policies, which needs asyncio: only what runs asks for it."""
+    from flux.engine import policies
+
+    return policies
 
 
 def _run_all(

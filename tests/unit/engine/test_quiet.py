@@ -7,7 +7,8 @@ import contextvars
 import threading
 
 from flux import task, workflow
-from flux.engine.quiet import CommitFuture, FluxFuture, Quiet, awaits_outside
+from flux.engine import quiet as module
+from flux.engine.quiet import CommitFuture, FluxFuture, Quiet, Turns, awaits_outside
 
 
 async def test_other_threads_may_fill_the_queue_while_it_is_read():
@@ -80,11 +81,33 @@ async def test_many_threads_finish_while_branches_wait(lab):
         assert (await lab.run(w)).context.output == sum(range(200))
 
 
-async def test_awaiting_a_commit_that_is_through_still_lets_others_run():
+def through(turns: Turns) -> CommitFuture:
+    future = CommitFuture(turns)
+    future.set_result(None)
+    return future
+
+
+async def test_a_commit_that_is_through_still_lets_those_run_who_are_ready():
     loop = asyncio.get_running_loop()
-    through = CommitFuture(loop=loop)
-    through.set_result(None)
-    seen = []
+    turns = Turns(loop)
+    await through(turns)
+    seen: list[str] = []
     loop.call_soon(seen.append, "other")
-    await through
+    await through(turns)
     assert seen == ["other"]
+
+
+async def test_commits_that_are_through_let_the_loop_turn_in_the_end():
+    loop = asyncio.get_running_loop()
+    turns = Turns(loop)
+    rung = asyncio.Event()
+    loop.call_later(0.005, rung.set)
+    while not rung.is_set():
+        await through(turns)
+
+
+async def test_a_turn_is_kept_while_nobody_else_is_ready(monkeypatch):
+    monkeypatch.setattr(module, "LONGEST_TURN", 60.0)
+    turns = Turns(asyncio.get_running_loop())
+    assert turns.due()
+    assert not turns.due()
