@@ -82,6 +82,8 @@ def agent_for(settings: Settings, port: WorkerPort, name: str, key: bytes, **mor
         runner_processes=workers.runner_processes,
         serializer=settings.serializer,
         key=key,
+        home=settings.home,
+        default_timeout=workers.default_timeout,
         cwd=str(Path.cwd()),
         **more,  # type: ignore[arg-type]  # the callers' own keyword arguments
     )

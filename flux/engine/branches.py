@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import copy_context
 from functools import partial
 from typing import Any
 
 from flux.engine.frame import CURRENT, Frame, current_frame
+from flux.errors import UsageError
 
 GRACE = 2.0
 """Seconds that siblings of a failed branch get to finish before they are cancelled."""
@@ -27,14 +28,14 @@ async def run_branches(
 
     Args:
         label: what the paths of the branches start with.
-        max_concurrent: branches that run at once; None for all.
+        max_concurrent: branches that run at once; None for all. The others begin as places become free.
+
+    Raises `UsageError` when `max_concurrent` is below 1.
     """
     frame = current_frame()
-    limit = asyncio.Semaphore(max_concurrent) if max_concurrent else None
+    lanes = _Lanes(max_concurrent, raise_on_error)
     group = frame.session.calls.group(frame.path, label)
-    tasks = [
-        spawn(frame.branch(group, index), partial(_limited, branch, limit)) for index, branch in enumerate(branches)
-    ]
+    tasks = [spawn(frame.branch(group, index), partial(lanes.run, branch)) for index, branch in enumerate(branches)]
     return await _gather(tasks, raise_on_error)
 
 
@@ -49,11 +50,25 @@ async def _awaited(branch: Branch) -> Any:
     return await branch()
 
 
-async def _limited(branch: Branch, limit: asyncio.Semaphore | None) -> Any:
-    if limit is None:
-        return await branch()
-    async with limit:
-        return await branch()
+class _Lanes:
+    """Where branches run, so many at once; behind a failure that is going to be raised none begins."""
+
+    def __init__(self, count: int | None, raise_on_error: bool) -> None:
+        if count is not None and count < 1:
+            raise UsageError(f"max_concurrent={count} would let nothing run.", hint="Leave it out for no limit.")
+        self._free = asyncio.Semaphore(count) if count else nullcontext()
+        self._stops = raise_on_error
+        self._stopped = False
+
+    async def run(self, branch: Branch) -> Any:
+        async with self._free:
+            if self._stopped:
+                raise asyncio.CancelledError
+            try:
+                return await branch()
+            except Exception:
+                self._stopped = self._stops
+                raise
 
 
 async def _gather(tasks: list[asyncio.Task[Any]], raise_on_error: bool) -> list[Any]:

@@ -6,6 +6,7 @@ order and still find their own recorded outcomes.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.~-]+")
+_LABEL_LENGTH = 80
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 
 
@@ -21,7 +24,7 @@ class Call:
     """One call of a task.
 
     Attributes:
-        id: `name_<16 hex>`; the same in every replay.
+        id: `name_<16 hex>`, fit for addresses; the same in every replay.
         parent: id of the enclosing call, or "".
         location: `file:line` of the call.
         arguments: by parameter name, for the event and for people.
@@ -51,8 +54,9 @@ class CallCounter:
         key = (path, name, digest)
         occurrence = self._seen.get(key, 0)
         self._seen[key] = occurrence + 1
+        label = name if name.isidentifier() and name.isascii() else _UNSAFE.sub("-", name)[:_LABEL_LENGTH]
         text = f"{path}\x00{name}\x00{digest}\x00{occurrence}"
-        call_id = f"{name}_{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
+        call_id = f"{label}_{blake2b(text.encode('utf-8', 'surrogatepass'), digest_size=8).hexdigest()}"
         if parent:
             self._parents[call_id] = parent
         return call_id

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
 from flux.engine.frame import Frame, current_frame, entered
+from flux.engine.handlers import arguments_for
+from flux.engine.task import Task
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
 if TYPE_CHECKING:
+    from flux.engine.options import TaskOptions
     from flux.engine.session import Session
-    from flux.engine.task import Task
 
 _T = ExecutionEventType
 MAX_DELAY = 600.0
@@ -45,21 +47,22 @@ class Attempted:
     kwargs: Mapping[str, Any]
     injected: Mapping[str, Any]
 
-    async def invoke(self, func: Callable[..., Any], *, injected: bool = True) -> Any:
-        """Call a function with the task's arguments: async on the loop, sync in a thread."""
-        extra = self.injected if injected else {}
-        if inspect.iscoroutinefunction(func):
-            return await func(*self.args, **self.kwargs, **extra)
-        result = await self.session.outside_loop(lambda: func(*self.args, **self.kwargs, **extra))
-        return await result if inspect.isawaitable(result) else result
+    async def invoke(self) -> Any:
+        """Call the task's function."""
+        return await self._call(self.task.func, self.args, {**self.kwargs, **self.injected})
 
-    async def invoke_handler(self, func: Callable[..., Any]) -> Any:
-        """Call a fallback or rollback: with the task's arguments, or none if it takes none."""
-        target = getattr(func, "func", func)
-        if not inspect.signature(target).parameters:
-            bare = Attempted(self.session, self.task, self.call, (), {}, {})
-            return await bare.invoke(func)
-        return await self.invoke(func, injected=False)
+    async def invoke_handler(self, handler: Callable[..., Any]) -> Any:
+        """Call a fallback or rollback, with what it takes of the task's arguments."""
+        names = {**self.call.arguments, **self.injected}
+        args, kwargs = arguments_for(handler, (self.args, self.kwargs), names)
+        return await self._call(handler, args, kwargs)
+
+    async def _call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Async on the loop, sync in a thread."""
+        if isinstance(func, Task) or inspect.iscoroutinefunction(func):
+            return await func(*args, **kwargs)
+        result = await self.session.outside_loop(lambda: func(*args, **kwargs))
+        return await result if inspect.isawaitable(result) else result
 
 
 def with_policies(attempt: Attempted) -> Body:
@@ -71,7 +74,7 @@ def _body(attempt: Attempted) -> Body:
     substitute = attempt.session.substitute
 
     async def own() -> Any:
-        return await attempt.invoke(attempt.task.func)
+        return await attempt.invoke()
 
     run = own if substitute is None else substitute(attempt, own)
 
@@ -95,18 +98,18 @@ def _was_cancelled() -> bool:
 
 def with_timeout(attempt: Attempted, body: Body) -> Body:
     """End the wait for an attempt after `timeout` seconds."""
-    task = attempt.task
-    if not task.timeout:
+    seconds = attempt.task.options.timeout or attempt.session.surroundings.default_timeout
+    if not seconds:
         return body
 
     async def limited() -> Any:
-        deadline = attempt.session.clock.timeout(task.timeout)
+        deadline = attempt.session.clock.timeout(seconds)
         try:
             async with deadline:
                 return await body()
         except TimeoutError as error:
             if deadline.expired():
-                raise ExecutionTimeoutError("Task", attempt.call.name, attempt.call.id, task.timeout) from error
+                raise ExecutionTimeoutError("Task", attempt.call.name, attempt.call.id, seconds) from error
             raise
 
     return limited
@@ -114,13 +117,13 @@ def with_timeout(attempt: Attempted, body: Body) -> Body:
 
 def with_retries(attempt: Attempted, body: Body) -> Body:
     """Repeat a failing body; every attempt is recorded."""
-    if not attempt.task.retry_max_attempts:
+    if not attempt.task.options.retry_max_attempts:
         return body
 
     async def retried() -> Any:
-        task, recorder = attempt.task, attempt.session.recorder
+        options, recorder = attempt.task.options, attempt.session.recorder
         number, error = _recorded_attempt(attempt)
-        while number <= task.retry_max_attempts:
+        while number <= options.retry_max_attempts:
             if error is not None and not _in_flight(attempt, number):
                 await _back_off(attempt, number)
                 recorder.note_call(_T.TASK_RETRY_STARTED, attempt.call, _attempt_payload(attempt, number))
@@ -136,7 +139,7 @@ def with_retries(attempt: Attempted, body: Body) -> Body:
                     _T.TASK_RETRY_COMPLETED, attempt.call, _attempt_payload(attempt, number, output=value)
                 )
             return value
-        raise RetryError(error, task.retry_max_attempts, task.retry_delay, task.retry_backoff)
+        raise RetryError(error, options.retry_max_attempts, options.retry_delay, options.retry_backoff)
 
     return retried
 
@@ -149,9 +152,9 @@ async def _attempted(body: Body, number: int) -> Any:
         return await body()
 
 
-def delay_before(task: Task[Any, Any], number: int) -> float:
+def delay_before(options: TaskOptions, number: int) -> float:
     """Seconds to wait before retry `number` (1 is the first)."""
-    return float(min(task.retry_delay * task.retry_backoff ** (number - 1), MAX_DELAY))
+    return float(min(options.retry_delay * options.retry_backoff ** (number - 1), MAX_DELAY))
 
 
 def _recorded_attempt(attempt: Attempted) -> tuple[int, BaseException | None]:
@@ -184,24 +187,24 @@ async def _back_off(attempt: Attempted, number: int) -> None:
 
 
 def _backoff_wait(attempt: Attempted, number: int) -> Wait:
-    wake_at = attempt.session.clock.now() + int(delay_before(attempt.task, number) * 1e6)
+    wake_at = attempt.session.clock.now() + int(delay_before(attempt.task.options, number) * 1e6)
     return Wait(attempt.call.id, attempt.call.name, WaitKind.BACKOFF, wake_at)
 
 
 async def _record_failure(attempt: Attempted, number: int, error: Exception) -> None:
-    last = number >= attempt.task.retry_max_attempts
+    last = number >= attempt.task.options.retry_max_attempts
     wait = None if last else _backoff_wait(attempt, number + 1)
     payload = _attempt_payload(attempt, number, error=error)
     await attempt.session.recorder.commit_call(_T.TASK_RETRY_FAILED, attempt.call, payload, wait)
 
 
 def _attempt_payload(attempt: Attempted, number: int, **more: Any) -> Any:
-    task = attempt.task
+    options = attempt.task.options
     value = {
         "current_attempt": number,
-        "max_attempts": task.retry_max_attempts,
-        "current_delay": delay_before(task, number) if number else 0,
-        "backoff": task.retry_backoff,
+        "max_attempts": options.retry_max_attempts,
+        "current_delay": delay_before(options, number) if number else 0,
+        "backoff": options.retry_backoff,
     }
     if not number:
         value["original_attempt"] = True
@@ -210,7 +213,7 @@ def _attempt_payload(attempt: Attempted, number: int, **more: Any) -> Any:
 
 def with_fallback(attempt: Attempted, body: Body) -> Body:
     """Use the fallback's value when the body fails for good."""
-    fallback = attempt.task.fallback
+    fallback = attempt.task.options.fallback
     if fallback is None:
         return body
 
@@ -258,7 +261,7 @@ def rollback_frame(attempt: Attempted) -> Frame:
 
 async def roll_back(attempt: Attempted) -> None:
     """Undo a call, if its task says how."""
-    rollback, recorder, call = attempt.task.rollback, attempt.session.recorder, attempt.call
+    rollback, recorder, call = attempt.task.options.rollback, attempt.session.recorder, attempt.call
     if rollback is None:
         return
     recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from flux.codec import Payload
@@ -42,6 +43,19 @@ class EmptyDesk:
     async def ask(self, inquiry: Inquiry) -> Mapping[str, Payload]:
         """Nothing."""
         return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the settings tell running code.
+
+    Attributes:
+        home: folder for files that code keeps; "" where there is none.
+        default_timeout: seconds for each attempt of a task without a timeout of its own; 0 for none.
+    """
+
+    home: str = ""
+    default_timeout: float = 0
 
 
 class ValueCodec(Protocol):

@@ -17,7 +17,7 @@ from flux.engine.divergence import Parting, describe_divergence
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import History, RecordedCall
-from flux.engine.ports import Desk, EmptyDesk, Journal, ValueCodec
+from flux.engine.ports import Desk, EmptyDesk, Journal, Surroundings, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
 from flux.engine.reads import direct_reads
 from flux.engine.recorder import Recorder
@@ -40,6 +40,9 @@ OUTSIDE_POLL = 0.5
 """Seconds between looks at code that awaits only the outside world while waits are open."""
 
 
+_NOWHERE = Surroundings()
+
+
 class Session:
     """Runs one execution in this process from its history onwards.
 
@@ -53,6 +56,7 @@ class Session:
             leave a divergence to the caller instead of parking the execution.
         moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
         substitute: chooses what runs in place of the bodies of tasks; their own unless given.
+        surroundings: what the settings tell the code.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Session:
         local: bool = False,
         moved_to: str = "",
         substitute: Substitute | None = None,
+        surroundings: Surroundings = _NOWHERE,
     ) -> None:
         self.workflow = workflow
         self.execution = execution
@@ -80,6 +85,7 @@ class Session:
         self.local = local
         self.moved_to = moved_to
         self.substitute = substitute
+        self.surroundings = surroundings
         self.history = History(history)
         self.context: ExecutionContext[Any] = ExecutionContext(execution, codec, self.history.records)
         self.calls = CallCounter()

@@ -7,15 +7,22 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from flux.codec.digest import digest
 from flux.engine.calls import Call, caller_location
 from flux.engine.frame import Frame, current_frame
+from flux.engine.naming import NameTemplate
+from flux.engine.options import CommonOptions, TaskOptions, changed
 
 P = ParamSpec("P")
+Q = ParamSpec("Q")
+Common = ParamSpec("Common")
+Every = ParamSpec("Every")
 R = TypeVar("R")
+Owner = TypeVar("Owner")
 R_co = TypeVar("R_co", covariant=True)
+_DEFAULTS = TaskOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +33,16 @@ class TaskMetadata:
     task_name: str
 
 
+def _changing(options: Callable[Every, TaskOptions]) -> Callable[Concatenate[Task[P, R], Every], Task[P, R]]:
+    def with_options(task: Task[P, R], /, *args: Every.args, **given: Every.kwargs) -> Task[P, R]:
+        """A new task with some options changed; None brings a default back. Raises `UsageError` for wrong ones."""
+        other: Task[P, R] = Task(task.func, changed(task.options, *args, **given))
+        other._bound = task._bound
+        return other
+
+    return with_options
+
+
 class Task(Generic[P, R]):
     """A task: call it inside a workflow and await the result.
 
@@ -33,54 +50,34 @@ class Task(Generic[P, R]):
 
     Attributes:
         func: the function itself.
-        timeout: seconds for each attempt, 0 for none.
-        retry_max_attempts: further attempts after the first.
-        retry_delay: seconds before the first retry; then times `retry_backoff` each.
-        fallback: called with the task's arguments (or none) when it failed; its value becomes the task's.
-        rollback: called when there is no fallback or it failed too, and when the task is cancelled.
+        name: the function's, unless an option gives another; may be a template over the arguments.
+        options: all options; each can be read as an attribute of the task too.
     """
 
-    def __init__(
-        self,
-        func: Callable[P, Any],
-        *,
-        name: str | None = None,
-        retry_max_attempts: int = 0,
-        retry_delay: float = 1,
-        retry_backoff: float = 2,
-        timeout: float = 0,
-        fallback: Callable[..., Any] | None = None,
-        rollback: Callable[..., Any] | None = None,
-        secret_requests: Sequence[str] = (),
-        config_requests: Sequence[str] = (),
-        cache: bool = False,
-        metadata: bool = False,
-        output_storage: Any = None,
-        auth_exempt: bool = False,
-    ) -> None:
+    def __init__(self, func: Callable[P, Any], options: TaskOptions = _DEFAULTS) -> None:
         self.func = func
-        self.name: str = name or str(getattr(func, "__name__", type(func).__name__))
+        self.options = options
+        self.name: str = options.name or str(getattr(func, "__name__", type(func).__name__))
         self.description = inspect.getdoc(func) or ""
-        self.retry_max_attempts = retry_max_attempts
-        self.retry_delay = retry_delay
-        self.retry_backoff = retry_backoff
-        self.timeout = timeout
-        self.fallback = fallback
-        self.rollback = rollback
-        self.secret_requests = list(secret_requests)
-        self.config_requests = list(config_requests)
-        self.cache = cache
-        self.metadata = metadata
-        self.output_storage = output_storage
-        self.auth_exempt = auth_exempt
         self._bound: tuple[Any, ...] = ()
         self._names = _parameter_names(func)
-        self._template = "{" in self.name
+        self._template = NameTemplate(self.name, func) if "{" in self.name or "}" in self.name else None
         self.__name__ = getattr(func, "__name__", self.name)
         self.__qualname__ = getattr(func, "__qualname__", self.name)
         self.__module__ = getattr(func, "__module__", "")
         self.__doc__ = func.__doc__
         self.__wrapped__ = func
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        signature = inspect.signature(self.func)
+        own = list(signature.parameters.values())[len(self._bound) :]
+        return signature.replace(parameters=own)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name == "options":  # a copy in the making has none yet
+            raise AttributeError(name)
+        return getattr(self.options, name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """A coroutine of the task's result; failures arrive as `ExecutionError`.
@@ -98,17 +95,21 @@ class Task(Generic[P, R]):
         return cast(R, await frame.session.perform(call, policies.with_policies(attempt), undo))
 
     def _identify(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> Call:
-        arguments = dict(zip(self._names, args, strict=False))
-        if len(args) > len(self._names):
-            arguments["args"] = args[len(self._names) :]
-        arguments |= kwargs
-        name = self.name.format(**arguments) if self._template else self.name
+        name = self._template.fill(args, kwargs) if self._template else self.name
         digested = digest(args, dict(kwargs))
         call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
-        return Call(call_id, name, frame.call_id, digested, location, arguments)
+        return Call(call_id, name, frame.call_id, digested, location, self._shown_arguments(args, kwargs))
+
+    def _shown_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """What the event tells: not the object that a method is called on."""
+        own = len(self._bound)
+        arguments = dict(zip(self._names[own:], args[own:], strict=False))
+        if len(args) > len(self._names):
+            arguments["args"] = args[len(self._names) :]
+        return {**arguments, **kwargs}
 
     def _injected(self, call: Call) -> dict[str, Any]:
-        return {"metadata": TaskMetadata(call.id, call.name)} if self.metadata else {}
+        return {"metadata": TaskMetadata(call.id, call.name)} if self.options.metadata else {}
 
     def map(
         self, items: Iterable[Any], *, max_concurrent: int | None = None, raise_on_error: bool = True
@@ -134,14 +135,13 @@ class Task(Generic[P, R]):
     def _branch(self, args: tuple[Any, ...], location: str) -> Callable[[], Coroutine[Any, Any, R]]:
         return lambda: self._perform(args, {}, location)
 
-    def with_options(self, **options: Any) -> Task[P, R]:
-        """A new task with some options changed; takes what `task.with_options` takes."""
-        current = {name: getattr(self, name) for name in _OPTIONS}
-        changed: Task[P, R] = Task(self.func, **(current | options))
-        changed._bound = self._bound
-        return changed
+    with_options = _changing(TaskOptions)
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Task[..., R]:
+    @overload
+    def __get__(self, instance: None, owner: type) -> Task[P, R]: ...
+    @overload
+    def __get__(self: Task[Concatenate[Owner, Q], R], instance: Owner, owner: type | None = None) -> Task[Q, R]: ...
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Tasks work as methods."""
         if instance is None:
             return self
@@ -151,11 +151,6 @@ class Task(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task {self.name}>"
-
-
-_OPTIONS = tuple(
-    name for name, kind in inspect.signature(Task.__init__).parameters.items() if kind.kind is kind.KEYWORD_ONLY
-)
 
 
 @cache
@@ -183,6 +178,41 @@ def _parameter_names(func: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(parameter.name for parameter in parameters if parameter.kind in positional)
 
 
+class Decorate(Protocol):
+    """Makes a task of a function: its parameters and its result stay what they are."""
+
+    @overload
+    def __call__(self, func: Callable[P, Awaitable[R_co]], /) -> Task[P, R_co]: ...
+    @overload
+    def __call__(self, func: Callable[P, R_co], /) -> Task[P, R_co]: ...
+
+
+class DecorateInjecting(Protocol):
+    """Makes a task of a function some of whose parameters Flux fills in, so that callers leave them out."""
+
+    @overload
+    def __call__(self, func: Callable[..., Awaitable[R_co]], /) -> Task[..., R_co]: ...
+    @overload
+    def __call__(self, func: Callable[..., R_co], /) -> Task[..., R_co]: ...
+
+
+class WithOptions(Generic[Common, Every]):
+    """The type of `task.with_options`: it takes what the records of options take, by keyword."""
+
+    def __init__(self, common: Callable[Common, CommonOptions], every: Callable[Every, TaskOptions]) -> None:
+        self._every = every
+        self.__signature__ = inspect.signature(every)
+
+    @overload
+    def __call__(self, *args: Common.args, **options: Common.kwargs) -> Decorate: ...
+    @overload
+    def __call__(self, *args: Every.args, **options: Every.kwargs) -> DecorateInjecting: ...
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """A decorator that makes a task with these options. Raises `UsageError` for wrong ones."""
+        chosen = changed(_DEFAULTS, *args, **options)
+        return lambda func: Task(func, chosen)
+
+
 class TaskDecorator:
     """The type of `task`: a decorator, bare or with options.
 
@@ -194,6 +224,8 @@ class TaskDecorator:
         ... def parse(text: str) -> dict: ...
     """
 
+    with_options = WithOptions(CommonOptions, TaskOptions)
+
     @overload
     def __call__(self, func: Callable[P, Awaitable[R_co]]) -> Task[P, R_co]: ...
     @overload
@@ -201,38 +233,6 @@ class TaskDecorator:
     def __call__(self, func: Callable[..., Any]) -> Task[..., Any]:
         """Make a task of a function."""
         return Task(func)
-
-    def with_options(
-        self,
-        *,
-        name: str | None = None,
-        retry_max_attempts: int = 0,
-        retry_delay: float = 1,
-        retry_backoff: float = 2,
-        timeout: float = 0,
-        fallback: Callable[..., Any] | None = None,
-        rollback: Callable[..., Any] | None = None,
-        secret_requests: Sequence[str] = (),
-        config_requests: Sequence[str] = (),
-        cache: bool = False,
-        metadata: bool = False,
-        output_storage: Any = None,
-        auth_exempt: bool = False,
-    ) -> Callable[[Callable[..., Any]], Task[..., Any]]:
-        """A decorator that makes a task with these options.
-
-        Args:
-            name: name in events; may refer to arguments, as in `"load_{table}"`.
-            retry_max_attempts: further attempts after the first.
-            retry_delay: seconds before the first retry.
-            retry_backoff: factor from one retry's delay to the next.
-            timeout: seconds for each attempt, 0 for none.
-            fallback: gives the task's value when all attempts failed.
-            rollback: undoes when there is no fallback or it failed, or when the task is cancelled.
-            metadata: pass `metadata: TaskMetadata` to the function.
-        """
-        options = {key: value for key, value in locals().items() if key != "self"}
-        return lambda func: Task(func, **options)
 
 
 task = TaskDecorator()

@@ -23,7 +23,7 @@ from flux.domain import (
     WaitKind,
 )
 from flux.engine.context import ExecutionContext
-from flux.engine.ports import Journal, ValueCodec
+from flux.engine.ports import Journal, Surroundings, ValueCodec
 from flux.engine.session import Session
 from flux.engine.types import check_answer, coerce_input, resolve_model
 from flux.engine.workflow import Workflow
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _T = ExecutionEventType
 _running: set[str] = set()
 """Executions that this very process runs now."""
+_NOWHERE = Surroundings()
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def open_host() -> AsyncIterator[LocalHost]:
     codec = Codec(settings.serializer, settings.signing_key())
     store = await Store.open(settings.database_url, clock=clock, synchronous=settings.database_synchronous)
     try:
-        yield LocalHost(store, codec, clock)
+        yield LocalHost(store, codec, clock, surroundings=Surroundings(settings.home, settings.workers.default_timeout))
     finally:
         await store.close()
 
@@ -65,6 +66,7 @@ class LocalHost:
     Args:
         journal: makes what writes the events of one execution; the store's unless given.
         substitute: see `Session`.
+        surroundings: see `Session`.
 
     Attributes:
         sessions: the activations that run here now, by execution id.
@@ -78,12 +80,14 @@ class LocalHost:
         *,
         journal: Callable[[Execution], Journal] | None = None,
         substitute: Substitute | None = None,
+        surroundings: Surroundings = _NOWHERE,
     ) -> None:
         self._store = store
         self._codec = codec
         self._clock = clock
         self._journal = journal or partial(LocalJournal, store)
         self._substitute = substitute
+        self._surroundings = surroundings
         self.sessions: dict[str, Session] = {}
         self._owner = f"local:{socket.gethostname()}:{os.getpid()}"
 
@@ -210,6 +214,7 @@ class LocalHost:
             local=True,
             moved_to=digest if digest != _current_digest(claim) else "",
             substitute=self._substitute,
+            surroundings=self._surroundings,
         )
         _running.add(execution.id)
         self.sessions[execution.id] = session

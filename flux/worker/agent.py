@@ -82,6 +82,8 @@ class Agent:
         runner_processes: runners of one code version at most; cores by default.
         serializer: "pkl", or "json" to refuse what JSON cannot carry.
         key: signs values that only dill can carry; the same on all workers of a server.
+        home: folder for files that user code keeps.
+        default_timeout: seconds for tasks without a timeout of their own, 0 for none.
         cwd: folder in which user code runs.
         on_connection: told when the server is reached or lost, with a reason.
 
@@ -100,6 +102,8 @@ class Agent:
         runner_processes: int | None = None,
         serializer: str = "pkl",
         key: bytes = b"",
+        home: str = "",
+        default_timeout: float = 0,
         cwd: str = "",
         labels: dict[str, str] | None = None,
         limits: Limits | None = None,
@@ -136,7 +140,12 @@ class Agent:
             self._fetch,
             size=runner_processes,
             cwd=cwd,
-            settings={"serializer": serializer, "key": key.hex()},
+            settings={
+                "serializer": serializer,
+                "key": key.hex(),
+                "home": home,
+                "default_timeout": str(default_timeout),
+            },
             limits=limits,
             clock=self._clock,
         )

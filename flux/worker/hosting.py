@@ -19,6 +19,7 @@ from flux.codec import Codec
 from flux.domain import Bundle, EventRecord, Execution, ExecutionEventType, Manifest, WorkflowRef
 from flux.engine.loader import describe_failure, load, unload
 from flux.engine.manifest import manifest_of, workflows_of
+from flux.engine.ports import Surroundings
 from flux.engine.session import Session
 from flux.engine.types import check_answer, check_input, resolve_model
 from flux.errors import FluxError, StaleClaimError, WorkflowNotFoundError
@@ -69,6 +70,7 @@ class Host:
         self._clock = clock
         self._on_idle = on_idle
         self._codec = Codec()
+        self._surroundings = Surroundings()
         self._bundle: Bundle | None = None
         self._added: list[str] = []
         self._workflows: Mapping[WorkflowRef, Workflow[Any, Any]] = {}
@@ -85,6 +87,10 @@ class Host:
         self._codec = Codec(
             serializer="json" if frame.settings.get("serializer") == "json" else "pkl",
             key=bytes.fromhex(frame.settings.get("key", "")),
+        )
+        self._surroundings = Surroundings(
+            home=frame.settings.get("home", ""),
+            default_timeout=float(frame.settings.get("default_timeout", 0)),
         )
         if self._bundle is not None:
             self._make_room(self._bundle)
@@ -183,6 +189,7 @@ class Host:
             codec=self._codec,
             clock=self._clock,
             desk=here.desk,
+            surroundings=self._surroundings,
         )
 
     async def _run(self, here: _Activation, failure: BaseException | None) -> None:

@@ -71,7 +71,7 @@ class Pool:
     Args:
         fetch: the source of a digest.
         size: runners of one version at most; cores by default.
-        settings: handed to each runner (serializer and signing key).
+        settings: handed to each runner (serializer, signing key, home, default timeout).
     """
 
     def __init__(

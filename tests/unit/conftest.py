@@ -14,6 +14,7 @@ from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionSta
 from flux.domain.transitions import fold
 from flux.domain.verdict import Verdict
 from flux.engine.dryrun import dry_run
+from flux.engine.ports import Desk, EmptyDesk, Surroundings
 from flux.engine.session import Session
 from flux.engine.workflow import Workflow
 from flux.errors import StaleClaimError
@@ -61,6 +62,8 @@ class Lab:
     generation: int = 0
     crash_after: int | None = None
     stale: bool = False
+    surroundings: Surroundings = field(default_factory=Surroundings)
+    desk: Desk = field(default_factory=EmptyDesk)
     session: Session | None = None
 
     async def run(
@@ -84,7 +87,9 @@ class Lab:
             journal=LogJournal(self),
             codec=self.codec,
             clock=self.clock,
+            desk=self.desk,
             local=local,
+            surroundings=self.surroundings,
         )
         if during is not None:
             during(self.session)

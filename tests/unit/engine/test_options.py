@@ -1,0 +1,83 @@
+"""What a task can be told, and what is refused when it is made."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from flux import task
+from flux.engine.options import TaskOptions, changed
+from flux.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("retry_max_attempts", -1),
+        ("retry_max_attempts", 1.5),
+        ("retry_max_attempts", True),
+        ("retry_delay", -1),
+        ("retry_delay", "1"),
+        ("retry_backoff", float("nan")),
+        ("timeout", -0.1),
+        ("timeout", "5"),
+        ("timeout", float("inf")),
+        ("fallback", "later"),
+        ("rollback", 3),
+        ("secret_requests", "API_KEY"),
+        ("secret_requests", [1]),
+        ("config_requests", [""]),
+        ("cache", 0),
+        ("cache", -5),
+        ("cache", timedelta(0)),
+        ("cache", "yes"),
+        ("metadata", 1),
+        ("auth_exempt", "no"),
+        ("output_storage", "/tmp"),
+        ("name", " "),
+        ("name", 7),
+    ],
+)
+def test_wrong_values_are_refused_by_name(option, value):
+    with pytest.raises(UsageError, match=option) as caught:
+        task.with_options(**{option: value})
+    assert caught.value.hint.startswith("It is ")
+
+
+def test_unknown_options_are_refused_with_the_nearest_known_one():
+    with pytest.raises(UsageError, match="no option 'retry_max_attempt'") as caught:
+        task.with_options(retry_max_attempt=3)
+    assert "'retry_max_attempts'" in caught.value.hint
+    with pytest.raises(UsageError, match="no option 'risk'") as caught:
+        task(len).with_options(risk="read")
+    assert "retry_delay" in caught.value.hint
+
+
+def test_options_are_given_by_name():
+    with pytest.raises(UsageError, match="without the name"):
+        task.with_options(len)
+
+
+def test_none_brings_a_default_back():
+    options = TaskOptions(timeout=5, fallback=len, secret_requests=["A"], retry_delay=9)
+    reset = changed(options, timeout=None, fallback=None, secret_requests=None)
+    assert reset == TaskOptions(retry_delay=9)
+
+
+def test_a_task_with_other_options_is_another_task():
+    @task.with_options(name="first", timeout=5, retry_max_attempts=2)
+    def load(x: int) -> int:
+        return x
+
+    other = load.with_options(name=None, retry_max_attempts=None, metadata=True)
+    assert (load.name, load.timeout, load.retry_max_attempts, load.metadata) == ("first", 5, 2, False)
+    assert (other.name, other.timeout, other.retry_max_attempts, other.metadata) == ("load", 5, 0, True)
+    assert other.func is load.func
+
+
+@pytest.mark.parametrize(
+    ("cache", "expected"), [(True, None), (1.5, 1_500_000), (timedelta(minutes=1), 60_000_000), (60, 60_000_000)]
+)
+def test_how_long_a_cached_result_counts(cache, expected):
+    assert TaskOptions(cache=cache).cached_for == expected
