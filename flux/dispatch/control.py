@@ -9,8 +9,6 @@ from typing import Any
 from flux.codec import from_plain
 from flux.dispatch.bus import Bus
 from flux.dispatch.dispatcher import Dispatcher
-from flux.dispatch.port import Answered, CancelRequested
-from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder, is_settled
 from flux.dispatch.validation import Validator
 from flux.domain import (
@@ -18,11 +16,11 @@ from flux.domain import (
     ExecutionEventType,
     ExecutionState,
     PendingWait,
-    WaitKind,
     WorkflowRef,
 )
-from flux.errors import ExecutionContextNotFoundError
+from flux.errors import ConflictError, ExecutionContextNotFoundError, WaitNotFoundError
 from flux.store import Store
+from flux.store.rules import choose_wait
 
 
 class Executions:
@@ -38,14 +36,12 @@ class Executions:
         store: Store,
         bus: Bus,
         dispatcher: Dispatcher,
-        presence: Presence,
         validator: Validator,
         recorder: Recorder,
     ) -> None:
         self._store = store
         self._bus = bus
         self._dispatcher = dispatcher
-        self._presence = presence
         self._validator = validator
         self._recorder = recorder
 
@@ -76,30 +72,25 @@ class Executions:
     async def resume(
         self, execution_id: str, value: Any, *, wait: str | None = None, ref: WorkflowRef | None = None
     ) -> Execution:
-        """Answer a wait of an execution with a plain JSON value.
+        """Answer a wait of an execution, or of its children, with a plain JSON value.
 
         Without `wait` (id or name) it answers the only open one. Raises `InvalidInputError` (the execution
         stays paused) and the conflicts of an execution that takes no answer.
         """
-        execution = await self.get(execution_id, ref)
-        execution_id = execution.id
+        execution = asking = await self.get(execution_id, ref)
         payload = from_plain(value)
-        chosen = pick_wait(await self._store.waits.pending(execution_id), wait)
+        chosen = pick_wait(await self._store.waits.pending(execution.id), wait, execution.id)
         if chosen is not None:
-            await self._validator.answer(chosen, execution.digest, value, payload)
+            asking = await self._store.executions.get(chosen.execution_id)
+            await self._validator.answer(chosen, asking.digest, value, payload)
             wait = chosen.id
-        event = self._recorder.event(ExecutionEventType.WORKFLOW_RESUMING, execution, payload=payload)
-        appended, _ = await self._store.executions.answer(execution_id, event, wait)
-        execution = appended.execution
-        self._bus.committed(execution, appended.events)
-        if appended.ready:
-            self._dispatcher.offer(execution)
-        elif execution.owner:
-            self._presence.deliver(execution.owner, Answered(execution_id, appended.events[-1]))
-        return execution
+        event = self._recorder.event(ExecutionEventType.WORKFLOW_RESUMING, asking, payload=payload)
+        appended, _ = await self._store.executions.answer(asking.id, event, wait)
+        self._dispatcher.announce(appended.changes)
+        return appended.latest(execution.id) or await self._store.executions.get(execution.id)
 
     async def cancel(self, execution_id: str, *, ref: WorkflowRef | None = None) -> Execution:
-        """Ask an execution to stop; asking twice changes nothing.
+        """Ask an execution to stop, and the children that it waits for; asking twice changes nothing.
 
         One that nobody has begun is CANCELLED at once. Raises `ExecutionFinishedError`.
         """
@@ -108,14 +99,8 @@ class Executions:
         cancelling = self._recorder.event(ExecutionEventType.WORKFLOW_CANCELLING, execution)
         cancelled = self._recorder.event(ExecutionEventType.WORKFLOW_CANCELLED, execution)
         appended = await self._store.executions.cancel(execution_id, [cancelling], immediate=[cancelling, cancelled])
-        execution = appended.execution
-        if not appended.duplicate:
-            self._bus.committed(execution, appended.events)
-            if appended.ready:
-                self._dispatcher.offer(execution)
-            elif execution.owner:
-                self._presence.deliver(execution.owner, CancelRequested(execution_id, appended.events[0]))
-        return execution
+        self._dispatcher.announce(appended.changes)
+        return appended.latest(execution_id) or appended.execution
 
     async def get(self, execution_id: str, ref: WorkflowRef | None = None) -> Execution:
         """The execution with that id, or with an id that begins like that; with `ref` only one of that workflow.
@@ -151,11 +136,9 @@ class Executions:
             waiting.cancel()
 
 
-def pick_wait(waits: Sequence[PendingWait], wanted: str | None) -> PendingWait | None:
-    """The wait that an answer is for, if that is clear: by id, by name, or the only open one for a person."""
-    open_ones = [wait for wait in waits if not wait.answered]
-    if wanted:
-        found = [wait for wait in open_ones if wait.id == wanted] or [w for w in open_ones if w.name == wanted]
-    else:
-        found = [wait for wait in open_ones if wait.kind is WaitKind.INPUT]
-    return found[0] if len(found) == 1 else None
+def pick_wait(waits: Sequence[PendingWait], wanted: str | None, execution_id: str) -> PendingWait | None:
+    """The wait that an answer is for, if that is clear now; the store decides, and says what is wrong."""
+    try:
+        return choose_wait(waits, wanted or None, execution_id)
+    except (ConflictError, WaitNotFoundError):
+        return None

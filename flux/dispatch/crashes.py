@@ -87,4 +87,4 @@ class Crashes:
         error = WorkerProcessCrashed(f"The process that ran the execution died {deaths} times, at last: {reason}")
         event = self._recorder.event(ExecutionEventType.WORKFLOW_FAILED, execution, payload=self._codec.encode(error))
         appended = await self._store.executions.append(Append(execution_id, generation, (event,), release=True))
-        self._bus.committed(appended.execution, appended.events)
+        self._dispatcher.announce(appended.changes)

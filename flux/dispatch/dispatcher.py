@@ -16,10 +16,10 @@ from flux.dispatch.bus import Bus, WorkerChanged
 from flux.dispatch.matching import choose
 from flux.dispatch.port import Assigned
 from flux.dispatch.presence import LEASE, Presence
-from flux.dispatch.records import Recorder
+from flux.dispatch.records import Recorder, deliveries
 from flux.domain import Claim, Execution
 from flux.errors import FluxError
-from flux.store import Store
+from flux.store import Change, Store
 
 SWEEP = 15.0
 """Seconds between two sweeps of the safety net."""
@@ -75,8 +75,21 @@ class Dispatcher:
             return created
         return await self._create_and_claim(execution, key, worker)
 
+    def announce(self, changes: Iterable[Change]) -> None:
+        """Publish what a commit has done, and tell whom it concerns: free workers, or the one that runs it."""
+        for change in changes:
+            execution = change.execution
+            self._bus.committed(execution, change.events)
+            if change.ready:
+                self.offer(execution)
+            elif execution.owner:
+                for delivery in deliveries(change):
+                    self._presence.deliver(execution.owner, delivery)
+
     def offer(self, execution: Execution) -> None:
         """An execution became ready: claim it for a free worker now, or leave it to the next match."""
+        if execution.owner.startswith(_LOCAL):
+            return
         requests = self._requests.get((str(execution.ref), execution.version))
         worker = self._reserve(execution, requests) if requests is not None else None
         if worker is None:

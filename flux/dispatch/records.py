@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flux.clock import Clock
 from flux.codec import Payload
+from flux.dispatch.port import Answered, CancelRequested
 from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState
+from flux.store import Change
 
 _RESUMING = frozenset(
     {
@@ -23,6 +25,15 @@ _RESUMING = frozenset(
 def new_id() -> str:
     """A random id of 32 hex digits."""
     return uuid.uuid4().hex
+
+
+def deliveries(change: Change) -> Iterator[Answered | CancelRequested]:
+    """What the owner of an execution has to be told of a change that others have made."""
+    for event in change.events:
+        if event.type is ExecutionEventType.WORKFLOW_CANCELLING:
+            yield CancelRequested(change.execution.id, event)
+        elif event.wait_id:
+            yield Answered(change.execution.id, event)
 
 
 def is_settled(execution: Execution) -> bool:

@@ -1,6 +1,7 @@
 """Events, states, executions and the specs of workflows: frozen data without I/O."""
 
 from flux.domain.events import (
+    Child,
     EventRecord,
     ExecutionEvent,
     ExecutionEventType,
@@ -23,6 +24,7 @@ from flux.domain.workflow import (
 
 __all__ = [
     "Bundle",
+    "Child",
     "Claim",
     "EventRecord",
     "Execution",

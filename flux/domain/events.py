@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from flux.codec import Payload
+from flux.domain.workflow import WorkflowRef
 from flux.records import record
 
 
@@ -63,6 +64,10 @@ class ExecutionEventType(StrEnum):
     TASK_RESUMED = "TASK_RESUMED"
     TASK_RESUME_REJECTED = "TASK_RESUME_REJECTED"
     TASK_WAITING = "TASK_WAITING"
+    TASK_CHILD_STARTED = "TASK_CHILD_STARTED"
+    TASK_CHILD_COMPLETED = "TASK_CHILD_COMPLETED"
+    TASK_CHILD_FAILED = "TASK_CHILD_FAILED"
+    TASK_CHILD_CANCELLED = "TASK_CHILD_CANCELLED"
     TASK_PROGRESS = "TASK_PROGRESS"
     TASK_RETRY_STARTED = "TASK_RETRY_STARTED"
     TASK_RETRY_COMPLETED = "TASK_RETRY_COMPLETED"
@@ -90,6 +95,22 @@ HUMAN_WAITS = frozenset({WaitKind.INPUT, WaitKind.DIVERGENCE})
 
 
 @dataclass(frozen=True, slots=True)
+class Child:
+    """The child execution that an event starts by opening a wait for it; its input is the event's payload.
+
+    Attributes:
+        id: of the child execution; follows from its parent and the call, so that it can be started only once.
+        digest: the code it runs, when the parent's process knows it; "" for the current version of the catalog.
+        detached: nobody waits for its end: the wait is over when it has started.
+    """
+
+    id: str
+    ref: WorkflowRef
+    digest: str = ""
+    detached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Wait:
     """Something an execution waits for.
 
@@ -103,6 +124,7 @@ class Wait:
         output: what `pause(output=)` shows to the person.
         schema: JSON schema (text) of the answer, or "" when any value will do.
         model: `module:qualname` of the pydantic model or dataclass behind the schema, or "".
+        child: the child execution that it waits for.
     """
 
     id: str
@@ -112,6 +134,7 @@ class Wait:
     output: Payload | None = None
     schema: str = ""
     model: str = ""
+    child: Child | None = None
 
 
 @record
@@ -133,7 +156,7 @@ class EventRecord:
         digest: digest of the call's arguments, or "".
         location: `file:line` of the call, or "".
         wait: the wait this event opens.
-        wait_id: the wait this event answers (`WORKFLOW_RESUMING`), or "".
+        wait_id: the wait this event answers (`WORKFLOW_RESUMING`, `TASK_CHILD_*`), or "".
     """
 
     type: ExecutionEventType

@@ -20,6 +20,8 @@ class Execution:
         output: final output, the failure, or what the open pause shows.
         last_seq: seq of the newest event.
         current_task: name of the newest unfinished task, for lists.
+        parent_id: the execution that has started it, or "".
+        parent_call: id of the call there, which is also the id of its wait.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Execution:
     last_seq: int = 0
     current_task: str = ""
     parent_id: str = ""
+    parent_call: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class PendingWait:
     Attributes:
         opened_at: microseconds UTC.
         answered: an answer is recorded, but the execution has not consumed it yet.
+        child: id of the child execution whose end it waits for, or "".
     """
 
     execution_id: str
@@ -60,6 +64,7 @@ class PendingWait:
     schema: str = ""
     model: str = ""
     answered: bool = False
+    child: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class InquiryKind(StrEnum):
 
     CACHE_READ = "cache_read"
     CACHE_WRITE = "cache_write"
+    CHILD = "child"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,8 @@ class Inquiry:
     """One question; its answer maps names to values, and what is not there has no entry.
 
     Attributes:
-        names: what is asked for, or the one name that `value` is to be kept under.
-        value: what to keep; the answer is empty then.
+        names: what is asked for, or the one name that `value` is to be kept under, or the workflow of a child.
+        value: what to keep, and the answer is empty then; or the child's input, and the answer is its `refusal`.
         expires_at: microseconds UTC from which the kept value counts as missing; None keeps it.
     """
 

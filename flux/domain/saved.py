@@ -25,7 +25,7 @@ from typing import Any, Self
 
 from flux.clock import to_datetime, to_micros
 from flux.codec import NULL, Payload
-from flux.domain.events import EventRecord, ExecutionEventType, ExecutionState, Wait, WaitKind
+from flux.domain.events import Child, EventRecord, ExecutionEventType, ExecutionState, Wait, WaitKind
 from flux.domain.execution import Execution
 from flux.domain.workflow import WorkflowRef
 from flux.errors import UsageError
@@ -98,6 +98,7 @@ def _execution(one: Execution) -> dict[str, Any]:
             "started_at": _time(one.started_at),
             "finished_at": _time(one.finished_at),
             "parent_id": one.parent_id,
+            "parent_call": one.parent_call,
         }
     )
 
@@ -118,6 +119,7 @@ def _read_execution(one: Mapping[str, Any], events: Sequence[EventRecord]) -> Ex
         finished_at=_read_time(one.get("finished_at")),
         last_seq=len(events),
         parent_id=one.get("parent_id", ""),
+        parent_call=one.get("parent_call", ""),
     )
 
 
@@ -169,8 +171,18 @@ def _wait(one: Wait) -> dict[str, Any]:
             "output": _value(one.output),
             "schema": one.schema,
             "model": one.model,
+            "child": None if one.child is None else _child(one.child),
         }
     )
+
+
+def _child(one: Child) -> dict[str, Any]:
+    return _present({"id": one.id, "workflow": str(one.ref), "digest": one.digest, "detached": one.detached})
+
+
+def _read_child(one: Mapping[str, Any]) -> Child:
+    ref = WorkflowRef.parse(one["workflow"])
+    return Child(one["id"], ref, one.get("digest", ""), one.get("detached", False))
 
 
 def _read_wait(one: Mapping[str, Any]) -> Wait:
@@ -182,6 +194,7 @@ def _read_wait(one: Mapping[str, Any]) -> Wait:
         output=_read_value(one.get("output")),
         schema=one.get("schema", ""),
         model=one.get("model", ""),
+        child=_read_child(one["child"]) if "child" in one else None,
     )
 
 

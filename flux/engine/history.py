@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from flux.codec import Payload
 from flux.domain import EventRecord, ExecutionEventType
 from flux.engine.release import CANCEL_MARK
 
@@ -42,7 +43,8 @@ class History:
 
     Attributes:
         calls: by call id.
-        answers: `WORKFLOW_RESUMING` events by the id of the wait they answer, in order.
+        answers: `WORKFLOW_RESUMING` and `TASK_CHILD_*` events by the id of the wait they answer, in order.
+        reopened: how often somebody has reopened it after a failure.
         replayable: ids of calls that replay must meet, those with outcomes in the order of their
             outcomes. A call inside a finished call is not among them: its body does not run again.
         in_flight: ids of calls without an outcome whose body runs again.
@@ -59,6 +61,7 @@ class History:
         self.started: EventRecord | None = None
         self.timed_out: EventRecord | None = None
         self.struck: EventRecord | None = None
+        self.reopened = 0
         for record in self.records:
             self._index(record)
         self.replayable = [self._order_id(record) for record in self.records if self._is_replayed(record)]
@@ -86,6 +89,15 @@ class History:
             return set()
         return {call_id for call_id in self.in_flight if self.calls[call_id].first.seq < struck.seq}
 
+    def newest_answer(self) -> Payload | None:
+        """The answer that has ended the newest pause; None when it has ended by itself."""
+        for record in reversed(self.records):
+            if record.type is _T.WORKFLOW_RESUMING:
+                return record.payload
+            if record.type is _T.WORKFLOW_PAUSED:
+                break
+        return None
+
     def _is_replayed(self, record: EventRecord) -> bool:
         if record.type in OUTCOMES:
             call = self.calls[record.source_id]
@@ -111,13 +123,15 @@ class History:
             yield call_id
 
     def _index(self, record: EventRecord) -> None:
-        if record.type is _T.WORKFLOW_RESUMING:
+        if record.wait_id:
             self.answers.setdefault(record.wait_id, []).append(record)
-        elif record.type is _T.WORKFLOW_STARTED:
+        if record.type is _T.WORKFLOW_STARTED:
             self.started = record
         elif record.type in STRIKES:
             self.struck = self.struck or record
             self.timed_out = record if record.type is _T.WORKFLOW_TIMED_OUT else self.timed_out
+        elif record.type is _T.WORKFLOW_REOPENED:
+            self.reopened += 1
         elif record.type.startswith("TASK_"):
             self._index_call(record)
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flux.codec import Payload
-from flux.domain import EventRecord, Inquiry
+from flux.domain import EventRecord, Inquiry, WorkflowRef
 
 if TYPE_CHECKING:
     import asyncio
+
+    from flux.engine.workflow import Workflow
 
 
 class Journal(Protocol):
@@ -56,6 +58,20 @@ class Surroundings:
 
     home: str = ""
     default_timeout: float = 0
+
+
+class Adopt(Protocol):
+    """Finds the code of a child execution in this process."""
+
+    def __call__(self, ref: WorkflowRef, workflow: Workflow[Any, Any] | None, input: Any) -> str:
+        """The digest of the code, which the child is bound to.
+
+        Args:
+            workflow: itself, where the caller has it; else it is looked for by its name.
+
+        Raises `WorkflowNotFoundError`, or `InvalidInputError` for an input that does not fit.
+        """
+        ...
 
 
 class ValueCodec(Protocol):

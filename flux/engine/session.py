@@ -17,7 +17,7 @@ from flux.engine.divergence import Parting, describe_divergence
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import History, RecordedCall
-from flux.engine.ports import Desk, EmptyDesk, Journal, Surroundings, ValueCodec
+from flux.engine.ports import Adopt, Desk, EmptyDesk, Journal, Surroundings, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
 from flux.engine.reads import direct_reads
 from flux.engine.recorder import Recorder
@@ -57,6 +57,7 @@ class Session:
         moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
         substitute: chooses what runs in place of the bodies of tasks; their own unless given.
         surroundings: what the settings tell the code.
+        adopt: finds and checks the code of child executions where this process runs them too.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Session:
         moved_to: str = "",
         substitute: Substitute | None = None,
         surroundings: Surroundings = _NOWHERE,
+        adopt: Adopt | None = None,
     ) -> None:
         self.workflow = workflow
         self.execution = execution
@@ -86,6 +88,7 @@ class Session:
         self.moved_to = moved_to
         self.substitute = substitute
         self.surroundings = surroundings
+        self.adopt = adopt
         self.history = History(history)
         self.context: ExecutionContext[Any] = ExecutionContext(execution, codec, self.history.records)
         self.calls = CallCounter()
@@ -226,7 +229,7 @@ class Session:
     # -- what happens from outside ------------------------------------------------------------
 
     def answer(self, event: EventRecord) -> None:
-        """A wait has been answered (`WORKFLOW_RESUMING`) while the execution runs here.
+        """A wait has been answered (`WORKFLOW_RESUMING`, `TASK_CHILD_*`) while the execution runs here.
 
         One that comes when the execution has been let go of stays for its next activation.
         """
@@ -234,6 +237,11 @@ class Session:
             return
         self.context._extend([event], event.seq)
         self.waits.answered(event)
+
+    def child_paused(self, wait_id: str) -> None:
+        """The child behind a wait waits for a person: there is nothing to stay in memory for."""
+        self.waits.pause(wait_id)
+        self.releaser.wake()
 
     def cancel(self, event: EventRecord) -> None:
         """The execution is to be cancelled (`WORKFLOW_CANCELLING`)."""
@@ -281,15 +289,12 @@ class Session:
         undo: Callable[[], Awaitable[None]] | None,
     ) -> Any:
         """Run a call that has no recorded outcome, when replay lets it."""
-        if not self.releaser.open:
-            self._awaited[call.id] = call
         try:
             await self.releaser.admit(call.id)
         except asyncio.CancelledError:
             if recorded is not None and self.cancellation.struck and not self.dropped:
                 await self.recorder.cancel_begun(call, undo)
             raise
-        self._awaited.pop(call.id, None)
         return await self.recorder.record(call, recorded, body)
 
     async def outside_loop(self, work: Callable[[], Any]) -> Any:
@@ -350,8 +355,7 @@ class Session:
 
     def _go_live(self) -> None:
         if self.execution.state in RESUMABLE:
-            answer = next((r for r in reversed(self.history.records) if r.type is _T.WORKFLOW_RESUMING), None)
-            value = answer.payload if answer else None
+            value = self.history.newest_answer()
             self.recorder.note(_T.WORKFLOW_RESUMED, self.workflow_source, self.workflow.name, value)
         if self.moved_to:
             self.recorder.note_moved(self.execution.digest, self.moved_to)
@@ -393,7 +397,7 @@ class Session:
             self.recorder.note_paused(self.waits.human)
             self.context._show(self.waits.human[0].output)
             self._let_go()
-        elif not self.local:
+        elif not self.local or (self.waits.paused_below and not self.waits.backing_off):
             self._let_go()
 
     def _is_waiting(self) -> bool:

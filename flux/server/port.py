@@ -14,6 +14,7 @@ from flux.clock import MICROSECOND
 from flux.codec import Payload
 from flux.dispatch.bus import Bus, Logged, Progressed, WorkerChanged
 from flux.dispatch.crashes import Crashes
+from flux.dispatch.desk import ServerDesk
 from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.port import (
     Acknowledged,
@@ -31,7 +32,7 @@ from flux.dispatch.validation import Questions
 from flux.domain import Bundle, Claim, Inquiry, LogLine
 from flux.errors import StaleClaimError, WorkerNotFoundError
 from flux.scheduling.timers import Timers
-from flux.store import Append, Store, StoreDesk
+from flux.store import Append, Store
 
 _SEEN_EVERY = 30 * MICROSECOND
 
@@ -40,7 +41,7 @@ class EmbeddedPort:
     """Implements `flux.dispatch.port.WorkerPort` by direct calls.
 
     Example:
-        port = EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, timers, recorder)
+        port = EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, desk, timers, recorder)
         agent = Agent(port, name="embedded", slots=100)
     """
 
@@ -52,6 +53,7 @@ class EmbeddedPort:
         dispatcher: Dispatcher,
         crashes: Crashes,
         questions: Questions,
+        desk: ServerDesk,
         timers: Timers,
         recorder: Recorder,
     ) -> None:
@@ -63,7 +65,7 @@ class EmbeddedPort:
         self._questions = questions
         self._timers = timers
         self._recorder = recorder
-        self._desk = StoreDesk(store)
+        self._desk = desk
         self._noted: dict[str, int] = {}
         self._shown: dict[str, int] = {}
 
@@ -126,6 +128,7 @@ class EmbeddedPort:
             self._dispatcher.released(worker, appended.execution, appended.ready)
             if not appended.execution.state.is_terminal:
                 self._timers.replan()
+        self._dispatcher.announce(appended.others)
         ordinal = batch.events[-1].ordinal if batch.events else 0
         first_seq = events[0].seq if events else appended.execution.last_seq + 1
         return Acknowledged(batch.execution_id, ordinal, first_seq)

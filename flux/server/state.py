@@ -17,6 +17,7 @@ from flux.codec import Codec
 from flux.dispatch.bus import Bus
 from flux.dispatch.control import Executions
 from flux.dispatch.crashes import Crashes, RetryPolicy
+from flux.dispatch.desk import ServerDesk
 from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
@@ -88,6 +89,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
     timers = Timers(store, clock, dispatcher.poke)
     dispatcher.remind = timers.planned
     questions = Questions(presence, recorder.ids)
+    validator = Validator(questions)
     crashes = Crashes(store, bus, dispatcher, presence, recorder, codec, policy)
     return Services(
         store=store,
@@ -95,11 +97,13 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
         bus=bus,
         presence=presence,
         dispatcher=dispatcher,
-        executions=Executions(store, bus, dispatcher, presence, Validator(questions), recorder),
+        executions=Executions(store, bus, dispatcher, validator, recorder),
         questions=questions,
         publisher=Publisher(store, bus, presence, questions),
         timers=timers,
-        port=EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, timers, recorder),
+        port=EmbeddedPort(
+            store, bus, presence, dispatcher, crashes, questions, ServerDesk(store, validator), timers, recorder
+        ),
         firehose=Firehose(store, bus),
     )
 

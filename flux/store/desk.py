@@ -28,6 +28,8 @@ class StoreDesk:
                 return await self._read_cache(inquiry)
             case InquiryKind.CACHE_WRITE:
                 return await self._write_cache(inquiry)
+            case InquiryKind.CHILD:
+                return {}  # only who dispatches or runs the child can judge its input
             case _:
                 assert_never(inquiry.kind)
 

@@ -22,6 +22,7 @@ from flux.errors import (
 from flux.store import rows, rules
 from flux.store.committer import Committer, Operation
 from flux.store.driver import Driver, Transaction
+from flux.store.family import Family
 from flux.store.ledger import Ledger
 from flux.store.listing import COUNT_LIMIT, ExecutionReads
 from flux.store.records import Append, Appended
@@ -50,23 +51,30 @@ class _Change:
     Attributes:
         position: of the first new event.
         duplicate: nothing, all of it had been stored before.
+        family: has settled it, when it concerns a parent or children.
     """
 
     standing: Standing
     delivery: _Delivery
     position: int = 0
     duplicate: bool = False
+    family: Family | None = None
 
     def appended(self) -> Appended:
         """The answer for who wants to know all of it."""
         standing, delivery = self.standing, self.delivery
+        if self.family is not None:
+            return self.family.appended(delivery.known)
         events = (*delivery.known, *rows.placed(delivery.new, standing.last_seq, self.position))
-        return Appended(standing.execution(), events, self.duplicate, ready=standing.dispatch == "ready")
+        return Appended(standing.execution(), events, standing.dispatch == "ready", self.duplicate)
 
     def first_seq(self) -> int:
         """The seq of the first event."""
         if self.delivery.known:
             return self.delivery.known[0].seq
+        if self.family is not None:
+            own = self.family.changes[0]
+            return own.execution.last_seq - len(own.events) + 1
         return self.standing.last_seq - len(self.delivery.new) + 1
 
 
@@ -81,6 +89,7 @@ class Executions(ExecutionReads):
         super().__init__(driver, clock)
         self._submit = committer.submit
         self._ledger = ledger
+        self._family = partial(Family, ledger, driver.statements, clock)
 
     # writing
 
@@ -126,6 +135,8 @@ class Executions(ExecutionReads):
     async def answer(self, execution_id: str, event: EventRecord, wait: str | None) -> tuple[Appended, PendingWait]:
         """Record an answer (`WORKFLOW_RESUMING`) to a wait: its id, its name, or None for the only open input.
 
+        What the children of the execution ask counts as asked by itself; the answer is then recorded with the child.
+
         Raises `ExecutionFinishedError`, `ExecutionCancellingError`, `NotPausedError`, `WaitNotFoundError`,
         `WaitAmbiguousError` or `WaitAnsweredError`.
         """
@@ -135,6 +146,8 @@ class Executions(ExecutionReads):
         self, execution_id: str, events: Sequence[EventRecord], immediate: Sequence[EventRecord] = ()
     ) -> Appended:
         """Ask for the end of an execution; asking twice changes nothing.
+
+        The children that it waits for are asked to end too, and before it.
 
         Args:
             execution_id: which one.
@@ -163,28 +176,8 @@ class Executions(ExecutionReads):
     # operations: each runs inside a transaction
 
     async def _create(self, execution: Execution, key: str, transaction: Transaction) -> Execution:
-        now = self._clock.now()
-        new = rows.execution_values(execution)
-        new |= {"idempotency_key": key or None, "not_before": now, "created_at": execution.created_at or now}
-        new |= {"updated_at": new["created_at"]}
-        inserted = await transaction.fetch(self._sql["insert_execution"], new)
-        if not inserted:
-            return await self._earlier(execution, key, transaction)
-        ((serial,),) = inserted
-        given = execution.input
-        values = {"serial": serial, "data": given.data, "encoding": given.encoding, "preview": given.preview}
-        await transaction.execute(self._sql["insert_input"], values)
-        return Execution(
-            id=execution.id,
-            ref=execution.ref,
-            state=_S.CREATED,
-            input=given,
-            version=execution.version,
-            digest=execution.digest,
-            created_at=new["created_at"],
-            updated_at=new["created_at"],
-            parent_id=execution.parent_id,
-        )
+        created = await self._ledger.create(transaction, execution, key)
+        return created if created is not None else await self._earlier(execution, key, transaction)
 
     async def _earlier(self, execution: Execution, key: str, transaction: Transaction) -> Execution:
         found = await transaction.fetch(self._sql["find_idempotent"], {"key": key}) if key else []
@@ -224,7 +217,7 @@ class Executions(ExecutionReads):
         return (await self._change(append, transaction)).first_seq()
 
     async def _change(self, append: Append, transaction: Transaction) -> _Change:
-        standing = self._ledger.recall(append) or await self._ledger.lock(transaction, append.execution_id)
+        standing = await self._ledger.lock(transaction, append.execution_id)
         if standing.generation != append.generation:
             raise _stale(standing, append.generation)
         delivery = await self._sort_out(standing, rules.until_the_end(append.events), transaction)
@@ -233,9 +226,15 @@ class Executions(ExecutionReads):
         moves = append.version is not None or append.digest is not None
         if not (delivery.new or releases or moves):
             return _Change(standing, delivery, duplicate=True)
+        family = self._family(transaction)
+        if standing.parent_id and _reopens(standing, delivery.new):
+            await family.refuse_consumed(standing)
         position = await self._ledger.write(transaction, standing, delivery.new)
         _move(standing, append)
         await self._dispatch(standing, delivery.new, releases, transaction)
+        if family.concerns(standing):
+            await family.settle(standing, rows.placed(delivery.new, standing.last_seq, position))
+            return _Change(standing, delivery, family=family)
         await self._ledger.settle(transaction, standing)
         return _Change(standing, delivery, position)
 
@@ -274,15 +273,20 @@ class Executions(ExecutionReads):
         standing = await self._ledger.lock(transaction, execution_id)
         rules.check_answerable(standing)
         chosen = await self._choose(standing, wait, transaction)
+        if chosen.execution_id != execution_id:
+            standing = await self._ledger.lock(transaction, chosen.execution_id)
+            rules.check_answerable(standing)
+            source = standing.id if event.source_id == execution_id else event.source_id
+            event = replace(event, source_id=source, name=standing.workflow)
         standing.attention |= standing.dispatch == "held"
         kept = await self._ledger.record(transaction, standing, [replace(event, wait_id=chosen.id)])
         self._ledger.wake(standing)
-        await self._ledger.settle(transaction, standing)
-        appended = Appended(standing.execution(), kept, ready=standing.dispatch == "ready")
-        return appended, replace(chosen, answered=True)
+        family = self._family(transaction)
+        await family.settle(standing, kept)
+        return family.appended(), replace(chosen, answered=True)
 
     async def _choose(self, standing: Standing, wait: str | None, transaction: Transaction) -> PendingWait:
-        found = await transaction.fetch(self._sql["pending_waits"], {"execution_id": standing.id})
+        found = await transaction.fetch(self._sql["family_waits"], {"execution_id": standing.id})
         try:
             return rules.choose_wait([rows.pending(row) for row in found], wait, standing.id)
         except WaitNotFoundError:
@@ -303,13 +307,9 @@ class Executions(ExecutionReads):
             return Appended(standing.execution(), (), duplicate=True, ready=standing.dispatch == "ready")
         if standing.state.is_terminal:
             raise ExecutionFinishedError(f"Execution '{execution_id}' is {standing.state}: there is nothing to cancel.")
-        at_once = bool(immediate) and rules.cancels_at_once(standing)
-        kept = await self._ledger.record(transaction, standing, immediate if at_once else events)
-        await self._dispatch(standing, kept, False, transaction)
-        standing.attention |= standing.dispatch == "held"
-        self._ledger.wake(standing)
-        await self._ledger.settle(transaction, standing)
-        return Appended(standing.execution(), kept, ready=standing.dispatch == "ready")
+        family = self._family(transaction)
+        await family.cancel(standing, events, immediate)
+        return family.appended()
 
     async def _requeue(
         self, ids_with_generation: Sequence[tuple[str, int]], not_before: int, transaction: Transaction
@@ -322,7 +322,8 @@ class Executions(ExecutionReads):
                 continue
             if standing.dispatch == "held" and standing.generation == generation:
                 standing.generation += 1
-                rules.let_go(standing, ready=True, now=max(not_before, self._clock.now()))
+                ready = not await self._family(transaction).ends_later(standing)
+                rules.let_go(standing, ready=ready, now=max(not_before, self._clock.now()))
                 await self._ledger.settle(transaction, standing)
                 requeued.append(standing.execution())
         return requeued
@@ -350,9 +351,12 @@ def _check_writer(standing: Standing, events: Sequence[EventRecord]) -> None:
         return
     if standing.dispatch != "held" and any(event.ordinal for event in events):
         raise StaleClaimError(f"Execution '{standing.id}' was let go of: it takes no more events of that owner.")
-    reopens = standing.state is _S.FAILED and any(event.type is _E.WORKFLOW_REOPENED for event in events)
-    if standing.state.is_terminal and not reopens:
+    if standing.state.is_terminal and not _reopens(standing, events):
         raise ExecutionFinishedError(f"Execution '{standing.id}' is {standing.state}: it takes no more events.")
+
+
+def _reopens(standing: Standing, events: Sequence[EventRecord]) -> bool:
+    return standing.state is _S.FAILED and any(event.type is _E.WORKFLOW_REOPENED for event in events)
 
 
 def _stale(standing: Standing, generation: int) -> StaleClaimError:

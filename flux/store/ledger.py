@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flux.clock import MICROSECOND, Clock
-from flux.domain import EventRecord, ExecutionEventType
+from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError
 from flux.store import rows, rules
 from flux.store.driver import Transaction
-from flux.store.records import Append
 from flux.store.rows import Standing
 from flux.store.statements import Statements
 
@@ -33,7 +33,7 @@ class Ledger:
 
     Between `lock` and `settle` nobody else writes; `settle` makes sure of it once more in its statement. An
     execution that was changed a moment ago is not read again: its revision tells whether somebody else (another
-    process) has changed it since. An append does not even ask for that: `settle` refuses, and it is done again.
+    process) has changed it since.
     """
 
     def __init__(self, statements: Statements, clock: Clock) -> None:
@@ -56,22 +56,26 @@ class Ledger:
             return kept
         return Standing.of((await transaction.fetch(self._load, {"serial": serial}))[0])
 
-    def recall(self, append: Append) -> Standing | None:
-        """The execution as this process has left it, if nothing but `settle` can refuse the append now."""
-        kept = self._kept.get(append.execution_id)
-        if (
-            kept is None
-            or kept.dispatch != "held"
-            or kept.generation != append.generation
-            or not append.events
-            or append.events[0].ordinal <= kept.last_ordinal
-        ):
-            return None
-        return self._kept.pop(append.execution_id)
-
     def forget(self) -> None:
         """Read everything anew: what is kept in memory may not be what is in the database."""
         self._kept.clear()
+
+    async def create(self, transaction: Transaction, execution: Execution, key: str = "") -> Execution | None:
+        """Store a new execution, ready for an owner; None when its id or its idempotency key is taken."""
+        now = self._clock.now()
+        new = rows.execution_values(execution)
+        new |= {"idempotency_key": key or None, "not_before": now, "created_at": execution.created_at or now}
+        new |= {"updated_at": new["created_at"]}
+        inserted = await transaction.fetch(self._sql["insert_execution"], new)
+        if not inserted:
+            return None
+        ((serial,),) = inserted
+        given = execution.input
+        values = {"serial": serial, "data": given.data, "encoding": given.encoding, "preview": given.preview}
+        await transaction.execute(self._sql["insert_input"], values)
+        return replace(
+            execution, state=ExecutionState.CREATED, created_at=new["created_at"], updated_at=new["created_at"]
+        )
 
     async def record(
         self, transaction: Transaction, standing: Standing, events: Sequence[EventRecord]
@@ -113,11 +117,13 @@ class Ledger:
     async def release(self, transaction: Transaction, standing: Standing) -> None:
         """Take the execution from its owner; it is ready at once if something has come for it meanwhile."""
         now = self._clock.now()
-        answered = due = parked = 0
+        answered = due = parked = children = 0
         if standing.open_waits:
             values = {"execution": standing.serial, "now": now}
-            ((answered, due, parked),) = await transaction.fetch(self._sql["waits_at_release"], values)
-        ready = rules.wants_attention(standing, answered=bool(answered), due=bool(due), parked=bool(parked))
+            ((answered, due, parked, children),) = await transaction.fetch(self._sql["waits_at_release"], values)
+        ready = rules.wants_attention(
+            standing, answered=bool(answered), due=bool(due), parked=bool(parked), children=bool(children)
+        )
         rules.let_go(standing, ready=ready, now=now)
 
     async def hand_over(self, transaction: Transaction, standing: Standing, owner: str) -> None:
@@ -146,18 +152,22 @@ class Ledger:
         """Open and close waits as the event says."""
         serial = standing.serial
         if standing.state.is_terminal:
-            await transaction.execute(self._sql["close_all_waits"], {"execution": serial})
+            await self._close(transaction, standing, "close_all_waits")
         elif event.wait is not None:
             await transaction.execute(self._sql["open_wait"], rows.wait_values(event, event.wait, serial))
-        elif event.type is _E.WORKFLOW_RESUMING:
+        elif event.wait_id:
             await transaction.execute(self._sql["answer_wait"], {"execution": serial, "id": event.wait_id})
             return
         elif event.type in _MOVES_ON:
             await transaction.execute(self._sql["close_divergences"], {"execution": serial})
-        elif not await transaction.execute(
-            self._sql["close_wait"], {"execution": serial, "source_id": event.source_id}
-        ):
+        elif not await self._close(transaction, standing, "close_wait", source_id=event.source_id):
             return
         ((standing.open_waits,),) = await transaction.fetch(self._sql["count_waits"], {"execution": serial})
         if not standing.open_waits and not standing.state.is_terminal:
             standing.output = None
+
+    async def _close(self, transaction: Transaction, standing: Standing, statement: str, **values: str) -> bool:
+        """Close waits, and note the children that they were for; false when none was open."""
+        closed = await transaction.fetch(self._sql[statement], {"execution": standing.serial, **values})
+        standing.forsaken += tuple(child for (child,) in closed if child)
+        return bool(closed)

@@ -85,6 +85,16 @@ class ExecutionReads:
             total=await self._count(filter),
         )
 
+    async def children(self, execution_id: str, limit: int = 100) -> builtins.list[Execution]:
+        """The executions that it has started, oldest first."""
+        values = {"parent": execution_id, "limit": limit}
+        return [rows.execution(row) for row in await self._driver.get(self._sql["children"], values)]
+
+    async def live_children(self, execution_id: str) -> builtins.list[Execution]:
+        """What it has started and what those have, at any depth, as far as it has not ended."""
+        found = await self._driver.get(self._sql["live_children"], {"parent": execution_id})
+        return [rows.execution(row) for row in found]
+
     async def ready(self, limit: int = 100) -> builtins.list[Execution]:
         """What waits for a worker and may start now, the longest waiting first; never local runs."""
         values = {"now": self._clock.now(), "limit": limit}
@@ -128,11 +138,13 @@ class ExecutionReads:
 
 def _scope(filter: ExecutionFilter) -> tuple[str | None, dict[str, Any]]:
     """Which statement serves a filter, and its values; None: everything matches."""
-    namespace, workflow = filter.namespace, filter.workflow
+    namespace, workflow, parent = filter.namespace, filter.workflow, filter.parent
     if workflow and "/" in workflow:
         named, _, workflow = workflow.rpartition("/")
         namespace = named if namespace in (None, named) else ""  # contradicting filters match nothing
     values: dict[str, Any] = {f"state_{i}": state for i, state in enumerate(_states(filter))}
+    if parent is not None:
+        return "parent", values | {"parent": parent, "namespace": namespace, "workflow": workflow}
     if namespace is not None:
         values["namespace"] = namespace
     if workflow is not None:

@@ -30,20 +30,42 @@ class Append:
 
 
 @dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of an append.
+class Change:
+    """What a commit did to one execution.
 
     Attributes:
-        execution: as it stands now.
-        events: as they are stored, with `seq` and `position`.
-        duplicate: all of it had been stored before; nothing has changed.
-        ready: the execution waits for an owner now.
+        execution: as it stands after it.
+        events: as they are stored, with `seq` and `position`; none when it was created, or only its place in the
+            queue has changed.
+        ready: it waits for an owner now.
     """
 
     execution: Execution
-    events: tuple[EventRecord, ...]
-    duplicate: bool = False
+    events: tuple[EventRecord, ...] = ()
     ready: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Appended(Change):
+    """What became of an append.
+
+    Attributes:
+        duplicate: all of it had been stored before; nothing has changed.
+        others: what the same commit did to its parent and its children, in order; to itself once more at times.
+    """
+
+    duplicate: bool = False
+    others: tuple[Change, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """All that the commit did, in order; nothing for a duplicate."""
+        return () if self.duplicate else (self, *self.others)
+
+    def latest(self, execution_id: str) -> Execution | None:
+        """An execution as the commit left it, if the commit has touched it."""
+        touched = (change.execution for change in (*reversed(self.others), self))
+        return next((one for one in touched if one.id == execution_id), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +75,13 @@ class ExecutionFilter:
     Attributes:
         states: any of these.
         workflow: a name in any namespace, or `namespace/name`.
+        parent: only the children of this execution.
     """
 
     states: Sequence[ExecutionState] = ()
     workflow: str | None = None
     namespace: str | None = None
+    parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from flux.codec import Payload
 from flux.domain import (
+    Child,
     EventRecord,
     Execution,
     ExecutionEventType,
@@ -43,6 +44,7 @@ class Standing:
         open_tasks: names of started and unfinished tasks, a line each, newest last.
         revision: of the row it was read from or written to last.
         before: `settled()` as it is in the database.
+        forsaken: children whose end it does not wait for any more, until `flux.store.family` has dealt with them.
     """
 
     serial: int
@@ -63,6 +65,7 @@ class Standing:
     last_seq: int
     open_tasks: str
     parent_id: str
+    parent_call: str
     dispatch: str
     not_before: int
     deaths: int
@@ -71,6 +74,7 @@ class Standing:
     attention: bool
     revision: int
     before: tuple[object, ...] = ()
+    forsaken: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, row: Row) -> Standing:
@@ -101,6 +105,7 @@ class Standing:
             self.last_seq,
             self.open_tasks.rpartition("\n")[2],
             self.parent_id,
+            self.parent_call,
         )
 
     def advance_values(self) -> dict[str, Any]:
@@ -166,8 +171,9 @@ def execution_values(new: Execution) -> dict[str, Any]:
         "version": new.version,
         "digest": new.digest,
         "parent_id": new.parent_id,
+        "parent_call": new.parent_call,
         "generation": 0,
-        "owner": "",
+        "owner": new.owner,
         "dispatch": "ready",
         "created_at": new.created_at,
         "updated_at": new.created_at,
@@ -261,16 +267,22 @@ def same(sent: EventRecord, found: EventRecord) -> bool:
 
 def dump_wait(wait: Wait) -> str:
     """JSON text of a wait."""
-    output = wait.output
+    output, child = wait.output, wait.child
     shown = output and [base64.b64encode(output.data).decode(), output.encoding, output.preview]
-    return json.dumps([wait.id, wait.name, wait.kind.value, wait.wake_at, shown, wait.schema, wait.model])
+    started = child and [child.id, child.ref.namespace, child.ref.name, child.digest, child.detached]
+    return json.dumps([wait.id, wait.name, wait.kind.value, wait.wake_at, shown, wait.schema, wait.model, started])
 
 
 def parse_wait(text: str) -> Wait:
     """The wait of such a text."""
-    id_, name, kind, wake_at, shown, schema, model = json.loads(text)
+    id_, name, kind, wake_at, shown, schema, model, *more = json.loads(text)
     output = Payload(base64.b64decode(shown[0]), shown[1], shown[2]) if shown else None
-    return Wait(id_, name, WaitKind(kind), wake_at, output, schema, model)
+    child = _child(*more[0]) if more and more[0] else None
+    return Wait(id_, name, WaitKind(kind), wake_at, output, schema, model, child)
+
+
+def _child(id_: str, namespace: str, name: str, digest: str, detached: bool) -> Child:
+    return Child(id_, _ref(namespace, name), digest, detached)
 
 
 def wait_values(record: EventRecord, wait: Wait, execution: int) -> dict[str, Any]:
@@ -286,13 +298,14 @@ def wait_values(record: EventRecord, wait: Wait, execution: int) -> dict[str, An
         **payload_values("output", wait.output),
         "schema": wait.schema,
         "model": wait.model,
+        "child": None if wait.child is None else wait.child.id,
     }
 
 
 def pending(row: Row) -> PendingWait:
     """From a row of `wait_view`."""
     _, execution_id, namespace, workflow, id_, name, kind, opened_at, wake_at, data, encoding, preview, *rest = row
-    schema, model, answered = rest
+    schema, model, answered, child = rest
     return PendingWait(
         execution_id,
         _ref(namespace, workflow),
@@ -305,6 +318,7 @@ def pending(row: Row) -> PendingWait:
         schema,
         model,
         bool(answered),
+        child or "",
     )
 
 

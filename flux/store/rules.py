@@ -27,7 +27,6 @@ _TASK_ENDS = frozenset({_E.TASK_COMPLETED, _E.TASK_FAILED, _E.TASK_CANCELLED})
 _ENDS = frozenset({_E.WORKFLOW_COMPLETED, _E.WORKFLOW_FAILED, _E.WORKFLOW_CANCELLED})
 _GOES_ON = frozenset({_E.WORKFLOW_STARTED, _E.WORKFLOW_RESUMED, _E.WORKFLOW_REOPENED})
 _UNSTARTED = frozenset({_S.CREATED, _S.SCHEDULED})
-_ANSWERABLE = frozenset({WaitKind.INPUT, WaitKind.CHILD})
 _SHOWN_TASKS = 16
 
 
@@ -123,7 +122,7 @@ def let_go(standing: Standing, *, ready: bool, now: int) -> None:
         standing.attention = False
 
 
-def wants_attention(standing: Standing, *, answered: bool, due: bool, parked: bool) -> bool:
+def wants_attention(standing: Standing, *, answered: bool, due: bool, parked: bool, children: bool) -> bool:
     """Whether a released execution has something to do at once.
 
     What its owner knew when it claimed it does not count: an answer that replay cannot reach would make the
@@ -131,9 +130,11 @@ def wants_attention(standing: Standing, *, answered: bool, due: bool, parked: bo
 
     Args:
         answered: a wait is answered and not consumed. due: the time of a wait has come.
-        parked: a divergence is open.
+        parked: a divergence is open. children: it waits for the end of some; one that is being cancelled ends
+        after them.
     """
-    if standing.attention and (answered or standing.state is _S.CANCELLING):
+    news = not children if standing.state is _S.CANCELLING else answered
+    if standing.attention and news:
         return True
     return due and not parked
 
@@ -152,13 +153,19 @@ def check_answerable(standing: Standing) -> None:
 
 
 def choose_wait(waits: Sequence[PendingWait], wait: str | None, execution_id: str) -> PendingWait:
-    """The wait that an answer means: by id, by name, or the only one open for input."""
+    """The wait that an answer means: by id, by name, or the only one open for input.
+
+    Args:
+        waits: of the execution and of its children, at any depth. A wait for a child, also by the child's own id,
+            stands for what is asked below it.
+        wait: an id or a name. execution_id: whose answer it is.
+    """
     if wait is None:
         return _only([one for one in waits if one.kind is WaitKind.INPUT], execution_id)
-    named = [one for one in waits if one.id == wait] or [one for one in waits if one.name == wait]
+    named = _named(waits, wait, execution_id)
     if not named:
         raise missing_wait(waits, wait, execution_id)
-    answerable = [one for one in named if one.kind in _ANSWERABLE]
+    answerable = [asked for one in named for asked in _asked_by(one, waits)]
     if not answerable:
         raise NotPausedError(
             f"'{wait}' of execution '{execution_id}' is a {named[0].kind}: no answer ends it.",
@@ -167,7 +174,27 @@ def choose_wait(waits: Sequence[PendingWait], wait: str | None, execution_id: st
     return _only(answerable, execution_id)
 
 
-_NO_ANSWER = {WaitKind.DIVERGENCE: "Keep the recorded version, or move, fork or retry the execution on purpose."}
+def _named(waits: Sequence[PendingWait], wait: str, execution_id: str) -> list[PendingWait]:
+    """Those of that id, name or child: the execution's own before those below it, an id before a name."""
+    own = [one for one in waits if one.execution_id == execution_id]
+    for among in (own, waits):
+        for naming in ("id", "name", "child"):
+            if found := [one for one in among if getattr(one, naming) == wait]:
+                return found
+    return []
+
+
+def _asked_by(wait: PendingWait, waits: Sequence[PendingWait]) -> list[PendingWait]:
+    """The waits for a person behind a wait: itself, or those of the child that it is for."""
+    if wait.kind is WaitKind.CHILD and wait.child:
+        return [asked for one in waits if one.execution_id == wait.child for asked in _asked_by(one, waits)]
+    return [wait] if wait.kind is WaitKind.INPUT else []
+
+
+_NO_ANSWER = {
+    WaitKind.DIVERGENCE: "Keep the recorded version, or move, fork or retry the execution on purpose.",
+    WaitKind.CHILD: "It ends with the child execution, which asks nobody now.",
+}
 
 
 def missing_wait(waits: Sequence[PendingWait], wait: str, execution_id: str) -> WaitNotFoundError:
@@ -181,7 +208,7 @@ def missing_wait(waits: Sequence[PendingWait], wait: str, execution_id: str) -> 
 
 def find_wait(waits: Sequence[PendingWait], wait: str, execution_id: str) -> PendingWait:
     """The open wait of that id or name, whatever its kind."""
-    named = [one for one in waits if one.id == wait] or [one for one in waits if one.name == wait]
+    named = _named(waits, wait, execution_id)
     if not named:
         raise missing_wait(waits, wait, execution_id)
     return _unambiguous(named)
@@ -198,5 +225,15 @@ def _only(waits: Sequence[PendingWait], execution_id: str) -> PendingWait:
 
 def _unambiguous(waits: Sequence[PendingWait]) -> PendingWait:
     if len(waits) > 1:
-        raise WaitAmbiguousError([{"id": one.id, "name": one.name, "kind": str(one.kind)} for one in waits])
+        raise WaitAmbiguousError([_described(one) for one in waits])
     return waits[0]
+
+
+def _described(wait: PendingWait) -> dict[str, str]:
+    return {
+        "id": wait.id,
+        "name": wait.name,
+        "kind": str(wait.kind),
+        "execution_id": wait.execution_id,
+        "workflow": str(wait.ref),
+    }

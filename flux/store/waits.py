@@ -24,8 +24,11 @@ class Waits:
         self._ledger = ledger
 
     async def pending(self, execution_id: str) -> list[PendingWait]:
-        """What an execution waits for, oldest first; nothing for an unknown id."""
-        found = await self._driver.get(self._sql["pending_waits"], {"execution_id": execution_id})
+        """What an execution waits for, oldest first, then what the children that it waits for do.
+
+        Nothing for an unknown id.
+        """
+        found = await self._driver.get(self._sql["family_waits"], {"execution_id": execution_id})
         return [rows.pending(row) for row in found]
 
     async def get(self, execution_id: str, wait: str) -> PendingWait:

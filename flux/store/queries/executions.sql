@@ -11,11 +11,11 @@ select * from execution_view where id = (select id from executions where idempot
 
 -- name: insert_execution
 insert into executions (
-    id, namespace, workflow, state, version, digest, parent_id, idempotency_key, output, output_encoding,
+    id, namespace, workflow, state, version, digest, parent_id, parent_call, idempotency_key, output, output_encoding,
     output_preview, generation, owner, dispatch, not_before, deaths, created_at, updated_at, started_at,
     finished_at, last_seq, last_ordinal, open_waits, attention, open_tasks, revision
 ) values (
-    :id, :namespace, :workflow, :state, :version, :digest, :parent_id, :idempotency_key, null, null,
+    :id, :namespace, :workflow, :state, :version, :digest, :parent_id, :parent_call, :idempotency_key, null, null,
     null, :generation, :owner, :dispatch, :not_before, 0, :created_at, :updated_at, null,
     null, 0, 0, 0, 0, '', 0
 )

@@ -2,28 +2,32 @@
 -- Opening it again (a refused answer) makes it answerable again, and it keeps its age.
 insert into waits (
     execution, id, source_id, name, kind, opened_at, wake_at, next_wake,
-    output, output_encoding, output_preview, schema, model, answered
+    output, output_encoding, output_preview, schema, model, answered, child, paused
 ) values (
     :execution, :id, :source_id, :name, :kind, :opened_at, :wake_at, :wake_at,
-    :output, :output_encoding, :output_preview, :schema, :model, 0
+    :output, :output_encoding, :output_preview, :schema, :model, 0, :child, 0
 )
 on conflict (execution, id) do update set
     source_id = excluded.source_id, name = excluded.name, kind = excluded.kind, wake_at = excluded.wake_at,
     next_wake = excluded.next_wake,
     output = excluded.output, output_encoding = excluded.output_encoding,
-    output_preview = excluded.output_preview, schema = excluded.schema, model = excluded.model, answered = 0;
+    output_preview = excluded.output_preview, schema = excluded.schema, model = excluded.model, answered = 0,
+    child = excluded.child, paused = 0;
 
 -- name: answer_wait
 update waits set answered = 1 where execution = :execution and id = :id;
 
 -- name: close_wait
-delete from waits where execution = :execution and source_id = :source_id;
+-- Returns the children whose end nobody waits for any more.
+delete from waits where execution = :execution and source_id = :source_id
+returning case when answered = 0 then child end;
 
 -- name: close_divergences
 delete from waits where execution = :execution and kind = 'divergence';
 
 -- name: close_all_waits
-delete from waits where execution = :execution;
+delete from waits where execution = :execution
+returning case when answered = 0 then child end;
 
 -- name: count_waits
 select count(*) from waits where execution = :execution;
@@ -33,7 +37,8 @@ select count(*) from waits where execution = :execution;
 select
     coalesce(max(answered), 0),
     coalesce(max(answered = 0 and next_wake is not null and next_wake <= :now), 0),
-    coalesce(max(kind = 'divergence'), 0)
+    coalesce(max(kind = 'divergence'), 0),
+    coalesce(max(answered = 0 and child is not null), 0)
 from waits
 where execution = :execution;
 
@@ -43,9 +48,6 @@ where execution = :execution;
 update waits
 set next_wake = :now + max(:delay, :now - wake_at)
 where execution = :execution and answered = 0 and next_wake is not null and next_wake <= :now;
-
--- name: pending_waits
-select * from wait_view where execution_id = :execution_id order by opened_at, id;
 
 -- name: oldest_waits
 select * from wait_view order by opened_at limit :limit;

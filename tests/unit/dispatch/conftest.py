@@ -62,9 +62,7 @@ class World:
         self.dispatcher = Dispatcher(self.store, self.bus, self.presence, self.recorder)
         self.questions = Questions(self.presence)
         self.codec = Codec()
-        self.executions = Executions(
-            self.store, self.bus, self.dispatcher, self.presence, Validator(self.questions), self.recorder
-        )
+        self.executions = Executions(self.store, self.bus, self.dispatcher, Validator(self.questions), self.recorder)
         self.crashes = Crashes(self.store, self.bus, self.dispatcher, self.presence, self.recorder, self.codec)
         self._ids = itertools.count(1)
         self._ordinals: dict[tuple[str, int], int] = {}

@@ -18,6 +18,7 @@ def standing(**changes) -> Standing:
         "serial": 1, "id": "e1", "namespace": "shop", "workflow": "order", "state": ExecutionState.RUNNING,
         "input": NULL, "output": None, "version": 1, "digest": "", "generation": 1, "owner": "ada", "created_at": 1,
         "updated_at": 1, "started_at": None, "finished_at": None, "last_seq": 0, "open_tasks": "", "parent_id": "",
+        "parent_call": "",
         "dispatch": "held", "not_before": 0, "deaths": 0, "last_ordinal": 0, "open_waits": 0, "attention": False,
         "revision": 0,
     }  # fmt: skip
@@ -86,13 +87,15 @@ def test_open_tasks_are_a_bounded_list():
         ({"attention": False}, {"answered": True}, False),
         ({"attention": True, "state": ExecutionState.CANCELLING}, {}, True),
         ({"attention": False, "state": ExecutionState.CANCELLING}, {}, False),
+        ({"attention": True, "state": ExecutionState.CANCELLING}, {"answered": True, "children": True}, False),
+        ({"attention": True}, {"answered": True, "children": True}, True),
         ({}, {"due": True}, True),
         ({}, {"due": True, "parked": True}, False),
         ({}, {}, False),
     ],
 )
 def test_what_makes_a_released_execution_ready(changes, facts, ready):
-    given = {"answered": False, "due": False, "parked": False} | facts
+    given = {"answered": False, "due": False, "parked": False, "children": False} | facts
     assert rules.wants_attention(standing(**changes), **given) is ready
 
 
@@ -113,6 +116,8 @@ def test_letting_go(owner, state, ready, dispatch, kept):
     assert one.not_before == (9 if dispatch == "ready" else 0)
 
 
+CALL = replace(pending("c", "call", WaitKind.CHILD), child="c1")
+BELOW = replace(pending("a", "legal"), execution_id="c1")
 A, B, TIMER = pending("a", "legal"), pending("b", "finance"), pending("t", "sleep", WaitKind.TIMER)
 
 
@@ -130,11 +135,22 @@ A, B, TIMER = pending("a", "legal"), pending("b", "finance"), pending("t", "slee
         ([TIMER], "sleep", NotPausedError),
         ([], None, NotPausedError),
         ([A], "b", WaitNotFoundError),
+        ([CALL, BELOW], None, BELOW),
+        ([CALL, BELOW], "call", BELOW),
+        ([CALL, BELOW], "c1", BELOW),
+        ([CALL, BELOW], "legal", BELOW),
+        ([CALL, BELOW, A], "legal", A),
+        ([CALL, BELOW, A], None, WaitAmbiguousError),
+        ([CALL, replace(TIMER, execution_id="c1")], "call", NotPausedError),
+        ([CALL], "call", NotPausedError),
+        ([CALL, replace(CALL, execution_id="c1", child="c2"), replace(BELOW, execution_id="c2")], "c1", "below"),
     ],
 )
 def test_which_wait_an_answer_means(waits, wait, expected):
     if isinstance(expected, PendingWait):
         assert rules.choose_wait(waits, wait, "e1") is expected
+    elif expected == "below":
+        assert rules.choose_wait(waits, wait, "e1").execution_id == "c2"
     else:
         with pytest.raises(expected):
             rules.choose_wait(waits, wait, "e1")
