@@ -310,3 +310,34 @@ async def test_waking_a_waiting_execution_lets_time_do_its_part():
     assert isinstance(ctx.output, ExecutionTimeoutError)
     assert (await host.wake(impatient, ctx.execution_id)).has_failed
     await store.close()
+
+
+def test_runs_share_the_cache_of_their_home():
+    ran = []
+
+    @task.with_options(cache=True)
+    def add(a, b):
+        ran.append((a, b))
+        return a + b
+
+    @workflow
+    async def adds(ctx):
+        return await add(*ctx.input)
+
+    assert [adds.run([1, 2]).output, adds.run([1, 2]).output, adds.run([1, 3]).output] == [3, 3, 4]
+    assert ran == [(1, 2), (1, 3)]
+
+
+def test_the_default_timeout_counts_in_local_runs(monkeypatch):
+    monkeypatch.setenv("FLUX_WORKERS__DEFAULT_TIMEOUT", "0.05")
+
+    @task
+    async def slow():
+        await asyncio.Event().wait()
+
+    @workflow
+    async def patient(ctx):
+        await slow()
+
+    output = patient.run().output
+    assert isinstance(output, ExecutionTimeoutError) and output.timeout == 0.05
