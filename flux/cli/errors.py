@@ -10,9 +10,8 @@ from contextlib import contextmanager
 
 import typer
 
-from flux.cli.outcome import tell_divergence
 from flux.cli.render import talk
-from flux.errors import FluxError, InvalidInputError, NonDeterminismError
+from flux.errors import FluxError, InvalidInputError
 
 
 @contextmanager
@@ -36,8 +35,6 @@ def reported() -> Iterator[None]:
 
 def tell(error: FluxError) -> None:
     """Print an error to stderr: what happened, each wrong field, what to do next."""
-    if isinstance(error, NonDeterminismError):
-        return tell_divergence(error.extra())
     talk(f"Error: {error}", style="red")
     if isinstance(error, InvalidInputError):
         for field in error.errors:
@@ -47,7 +44,6 @@ def tell(error: FluxError) -> None:
                 talk(f"  {line}")
     if error.hint:
         talk(error.hint)
-    return None
 
 
 def _tell_bug(error: Exception) -> None:

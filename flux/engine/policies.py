@@ -1,6 +1,6 @@
 """What surrounds the body of a task: one function for each policy, chained in one line.
 
-The order, innermost first: timeout → retry → fallback → rollback → cache. Each attempt is recorded, so a
+The order, innermost first: timeout → retry → fallback → rollback. Each attempt is recorded, so a
 resumed execution re-enters in the middle of the retries, with the remaining delay.
 """
 
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
-from flux.engine.caching import with_cache
 from flux.engine.calls import Call
 from flux.engine.frame import Frame, current_frame, entered
 from flux.engine.handlers import arguments_for
@@ -39,7 +38,6 @@ class Attempted:
 
     Attributes:
         injected: keyword arguments that Flux adds (`metadata`).
-        fell_back: whether the value is the fallback's.
     """
 
     session: Session
@@ -48,7 +46,6 @@ class Attempted:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     injected: Mapping[str, Any]
-    fell_back: bool = False
 
     async def invoke(self) -> Any:
         """Call the task's function."""
@@ -70,8 +67,7 @@ class Attempted:
 
 def with_policies(attempt: Attempted) -> Body:
     """The task's body inside all its policies."""
-    once = with_timeout(attempt, _body(attempt))
-    return with_cache(attempt, with_rollback(attempt, with_fallback(attempt, with_retries(attempt, once))))
+    return with_rollback(attempt, with_fallback(attempt, with_retries(attempt, with_timeout(attempt, _body(attempt)))))
 
 
 def _body(attempt: Attempted) -> Body:
@@ -233,7 +229,6 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
         except Exception as error:
             recorder.note_call(_T.TASK_FALLBACK_FAILED, call, recorder.encode_error(error))
             raise
-        attempt.fell_back = True
         recorder.note_call(_T.TASK_FALLBACK_COMPLETED, call, recorder.encode_step(value))
         return value
 

@@ -149,6 +149,11 @@ class Task(Generic[P, R]):
         bound._bound = (instance,)
         return bound
 
+    @property
+    def bound_names(self) -> tuple[str, ...]:
+        """Names of the parameters that are given already: `self` of a method."""
+        return self._names[: len(self._bound)]
+
     def __repr__(self) -> str:
         return f"<task {self.name}>"
 

@@ -91,12 +91,12 @@ class LocalHost:
         self.sessions: dict[str, Session] = {}
         self._owner = f"local:{socket.gethostname()}:{os.getpid()}"
 
-    async def start(self, workflow: Workflow[Any, Any], input: Any) -> ExecutionContext[Any]:
-        """Begin a new execution and run it as far as it goes."""
+    async def start(self, workflow: Workflow[Any, Any], input: Any, execution_id: str = "") -> ExecutionContext[Any]:
+        """Begin a new execution, with a new id unless one is given, and run it as far as it goes."""
         coerce_input(workflow, input)
         now = self._clock.now()
         execution = Execution(
-            id=uuid.uuid4().hex,
+            id=execution_id or uuid.uuid4().hex,
             ref=workflow.ref,
             state=ExecutionState.CREATED,
             input=self._codec.encode(input),
@@ -147,7 +147,6 @@ class LocalHost:
     ) -> ExecutionContext[Any]:
         """Answer a pause and go on; a wrong answer raises and changes nothing."""
         payload = self._codec.encode(input)
-        await self._free(await self._store.executions.get(execution_id))
         open_waits = await self._inputs(execution_id)
         chosen = [candidate for candidate in open_waits if wait in (None, candidate.id, candidate.name)]
         if len(chosen) == 1:
@@ -156,6 +155,10 @@ class LocalHost:
         await self._store.executions.answer(execution_id, event, wait)
         execution = await self._store.executions.get(execution_id)
         return await self._claim_and_run(workflow, execution, payload)
+
+    async def context(self, execution_id: str) -> ExecutionContext[Any]:
+        """Where an execution stands by its record. Raises `ExecutionContextNotFoundError`."""
+        return await self._context(await self._store.executions.get(execution_id))
 
     async def _inputs(self, execution_id: str) -> list[PendingWait]:
         return [wait for wait in await self._store.waits.pending(execution_id) if wait.kind is WaitKind.INPUT]

@@ -1,0 +1,108 @@
+"""Crashes and cancellations at a given point of a run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from flux.domain import EventRecord
+from flux.engine.ports import Journal
+from flux.engine.task import Task
+from flux.testing.fakes import hang
+
+if TYPE_CHECKING:
+    from flux.engine.policies import Attempted, Body
+    from flux.engine.session import Session
+
+Point: TypeAlias = int | str | Task[..., Any] | timedelta
+"""A number of events (when that many are durable), a task or its name (while its first call runs), or a time."""
+
+
+class Crash(Exception):
+    """The process that ran an execution is gone, as far as the test goes."""
+
+
+@dataclass(slots=True)
+class Trap:
+    """What happens to a run at a point, once.
+
+    Attributes:
+        option: the name of the argument that asked for it.
+        strike: does it to the activation that runs.
+    """
+
+    option: str
+    point: Point
+    strike: Callable[[Session], None]
+    sprung: bool = False
+
+    def spring(self, session: Session) -> None:
+        """It happens now."""
+        self.sprung = True
+        self.strike(session)
+
+    def is_at(self, attempt: Attempted) -> bool:
+        """Whether this call of a task is the point."""
+        point = self.point
+        if self.sprung:
+            return False
+        if isinstance(point, Task):
+            return point.func is attempt.task.func
+        return isinstance(point, str) and point in (attempt.task.name, attempt.call.name)
+
+    def during(self, session: Session, body: Body) -> Body:
+        """A task's body during which it happens: even a quick one is still running when the time comes."""
+
+        async def caught() -> Any:
+            if session.recorder.pending:
+                session.recorder.flush()  # a task that runs for a while is seen to have started
+            self.spring(session)
+            await body()
+            return await hang()
+
+        return caught
+
+
+class CrashingJournal:
+    """Writes up to a number of events, and is gone then: no more is written, nobody hears of the last ones.
+
+    Args:
+        durable: how many the execution has already.
+        limit: how many it is to have in the end.
+    """
+
+    def __init__(self, journal: Journal, durable: int, limit: int, trap: Trap) -> None:
+        self._journal = journal
+        self._left = limit - durable
+        self._trap = trap
+
+    def append(self, events: Sequence[EventRecord], *, release: bool = False) -> asyncio.Future[int]:
+        """See `flux.engine.ports.Journal.append`."""
+        if self._trap.sprung:
+            return asyncio.get_running_loop().create_future()
+        kept, self._left = events[: max(0, self._left)], self._left - len(events)
+        if self._left > 0:
+            return self._journal.append(events, release=release)
+        self._trap.sprung = True
+        return _unheard(self._journal.append(kept, release=release and len(kept) == len(events)))
+
+    def progress(self, source_id: str, name: str, value: str) -> None:
+        """See `flux.engine.ports.Journal.progress`."""
+        self._journal.progress(source_id, name, value)
+
+
+def _unheard(written: asyncio.Future[int]) -> asyncio.Future[int]:
+    """Fails with `Crash` when the events are durable."""
+    lost: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def crash(done: asyncio.Future[int]) -> None:
+        lost.set_exception(done.exception() or Crash())
+
+    if written.done():
+        crash(written)
+    else:
+        written.add_done_callback(crash)
+    return lost
