@@ -12,7 +12,8 @@ FluxError                          code, status, exit_code, hint
 │  ├─ ExecutionContextNotFoundError
 │  ├─ WaitNotFoundError
 │  ├─ WorkerNotFoundError
-│  └─ ServiceNotFoundError, EndpointNotFoundError
+│  ├─ ServiceNotFoundError, EndpointNotFoundError
+│  └─ SecretNotFoundError, ConfigNotFoundError
 ├─ ConflictError                   the thing exists, but not in a state that allows this
 │  ├─ ExecutionFinishedError, NotPausedError, ExecutionOwnedError
 │  ├─ ExecutionCancellingError, ExecutionCancelledError
@@ -22,6 +23,7 @@ FluxError                          code, status, exit_code, hint
 │  └─ ServiceExistsError, EndpointCollisionError
 ├─ WorkflowCatalogError            code that cannot be registered
 ├─ CodecError                      a value that cannot be stored
+│  └─ WrongKeyError                … or was encrypted with another key
 ├─ ConfigurationError              a wrong setting
 ├─ UnauthorizedError, ForbiddenError
 ├─ StoreError                      the database refused
@@ -249,6 +251,20 @@ class EndpointNotFoundError(NotFoundError):
     hint = "See what it offers with `flux service show NAME`."
 
 
+class SecretNotFoundError(NotFoundError):
+    """No secret of that name."""
+
+    code = "secret_not_found"
+    hint = "List them with `flux secrets list`."
+
+
+class ConfigNotFoundError(NotFoundError):
+    """No config of that name."""
+
+    code = "config_not_found"
+    hint = "List them with `flux configs list`."
+
+
 class ConflictError(FluxError):
     """The thing exists, but its state does not allow this."""
 
@@ -355,6 +371,17 @@ class CodecError(FluxError):
 
     code = "value_not_storable"
     status = 422
+
+
+class WrongKeyError(CodecError):
+    """A value was encrypted with another key."""
+
+    code = "wrong_key"
+    status = 409
+    hint = (
+        "Set `security.encryption_key` to the text it had then; if it was not set, bring the key files of that home "
+        "back. What cannot be opened any more can be set anew."
+    )
 
 
 class ConfigurationError(FluxError):

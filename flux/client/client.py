@@ -12,6 +12,7 @@ import httpx
 from httpx_sse import SSEError
 from pydantic import TypeAdapter, ValidationError
 
+from flux.client.admin import AdminCalls
 from flux.client.errors import from_problem
 from flux.client.services import ServiceCalls
 from flux.client.sse import Message, messages
@@ -45,7 +46,7 @@ _RELOADS = TypeAdapter(list[ReloadModel])
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class FluxClient(ServiceCalls):
+class FluxClient(ServiceCalls, AdminCalls):
     """Implements `flux.client.api.FluxApi` over HTTP.
 
     Args:

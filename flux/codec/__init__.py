@@ -3,5 +3,7 @@
 from flux.codec.codec import Codec
 from flux.codec.payload import NULL, Payload
 from flux.codec.plain import from_plain, preview, to_plain
+from flux.codec.redactor import HIDDEN, Redactor
+from flux.codec.sealing import Seal
 
-__all__ = ["NULL", "Codec", "Payload", "from_plain", "preview", "to_plain"]
+__all__ = ["HIDDEN", "NULL", "Codec", "Payload", "Redactor", "Seal", "from_plain", "preview", "to_plain"]

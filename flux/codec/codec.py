@@ -1,4 +1,4 @@
-"""The codec: any value to a payload and back to the same type."""
+"""The codec: any value to a payload and back to the same type; one that contains a secret is sealed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from flux.codec.payload import Payload
+from flux.codec.plain import to_plain
+from flux.codec.redactor import HIDDEN, Redactor
+from flux.codec.sealing import Seal
 from flux.codec.tags import MAX_DEPTH, NotJson, TooDeep, is_plain, parts, to_json, unpack
 from flux.errors import CodecError
 
@@ -27,7 +30,8 @@ class Codec:
 
     Args:
         serializer: "pkl", or "json" to refuse what JSON cannot carry.
-        key: signs dill payloads; they are opened only when the signature fits.
+        key: signs dill payloads and encrypts sealed ones; they are opened under the same key only.
+        redactor: knows the secrets of this process; payloads that contain one are sealed.
 
     Example:
         >>> codec = Codec("json")
@@ -35,16 +39,49 @@ class Codec:
         {'when': (1, 2)}
     """
 
-    def __init__(self, serializer: Literal["pkl", "json"] = "pkl", key: bytes = b"") -> None:
+    def __init__(
+        self, serializer: Literal["pkl", "json"] = "pkl", key: bytes = b"", redactor: Redactor | None = None
+    ) -> None:
         self._json_only = serializer == "json"
         self._key = key
+        self._seal = Seal(key, "flux sealing")
+        self.redactor = Redactor() if redactor is None else redactor
 
     def encode(self, value: Any) -> Payload:
         """The payload of a value. Raises `CodecError` that names the path of what cannot be carried."""
         try:
-            return Payload(to_json(value))
+            payload = Payload(to_json(value))
         except NotJson as error:
-            return self._encode_dill(value, error)
+            payload = self._encode_dill(value, error)
+        return self.guard(payload) if self.redactor.active else payload
+
+    def guard(self, payload: Payload, redactor: Redactor | None = None) -> Payload:
+        """The payload itself, or sealed if it contains a secret.
+
+        Args:
+            redactor: knows other secrets than those of this process.
+        """
+        redactor = redactor or self.redactor
+        if not redactor.active or payload.encoding == "sealed":
+            return payload
+        found = redactor.found(payload.data) or redactor.found(payload.preview.encode("utf-8", "surrogatepass"))
+        if not found:
+            return payload
+        # Who opens it has to know what else must not be seen then.
+        head = json.dumps([payload.encoding, payload.preview, found]).encode()
+        return Payload(self._seal.seal(head + b"\n" + payload.data), "sealed", _shown(payload, redactor))
+
+    def unsealed(self, payload: Payload) -> Payload:
+        """What was sealed, or the payload itself. The secrets in it are known from then on.
+
+        Raises `WrongKeyError`.
+        """
+        if payload.encoding != "sealed":
+            return payload
+        head, _, data = self._seal.open(payload.data, "A stored value").partition(b"\n")
+        encoding, preview, secrets = json.loads(head)
+        self.redactor.learn(secrets)
+        return Payload(data, encoding, preview)
 
     def _encode_dill(self, value: Any, odd: NotJson) -> Payload:
         _refuse_awaitable(odd)
@@ -76,8 +113,10 @@ class Codec:
     def decode(self, payload: Payload) -> Any:
         """The value of a payload.
 
-        Raises `CodecError` for dill whose signature does not fit, and for types that are gone.
+        Raises `CodecError` for what was signed or sealed with another key, and for types that are gone.
         """
+        if payload.encoding == "sealed":
+            payload = self.unsealed(payload)
         if payload.encoding == "dill":
             return self._decode_dill(payload.data)
         value = json.loads(payload.data)
@@ -105,6 +144,17 @@ class Codec:
 
     def _sign(self, data: bytes) -> bytes:
         return hmac.new(self._key, data, hashlib.sha256).digest()
+
+
+def _shown(payload: Payload, redactor: Redactor) -> str:
+    """JSON of what is shown in place of a sealed payload: of a failure all but the secret, else nothing."""
+    if payload.encoding == "json" and payload.data.startswith(b'{"$":"exception"'):
+        failure = to_plain(payload)
+        shown = redactor.redacted(failure)
+        text = json.dumps(shown, ensure_ascii=False)
+        if shown.keys() == failure.keys() and not redactor.found(text.encode()):
+            return text
+    return json.dumps(HIDDEN, ensure_ascii=False)
 
 
 def _refuse_awaitable(odd: NotJson) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 from flux.records import record
 
-Encoding = Literal["json", "dill"]
+Encoding = Literal["json", "dill", "sealed"]
 
 
 @record
@@ -14,10 +14,11 @@ class Payload:
     """A value as it is stored and shipped.
 
     Attributes:
-        data: UTF-8 JSON with type tags (`encoding="json"`), or signed dill bytes (`encoding="dill"`).
-            Only runners may open dill.
+        data: UTF-8 JSON with type tags (`encoding="json"`), signed dill bytes (`encoding="dill"`), or one of
+            these encrypted, because it contains a secret (`encoding="sealed"`). Only runners may open the latter two.
         encoding: how to read `data`.
-        preview: a short text for people; set only where `data` is not readable (dill) or too long.
+        preview: a short text for people where `data` is not readable: type and text for dill, for what is sealed the
+            JSON that is shown in its place.
     """
 
     data: bytes

@@ -15,7 +15,7 @@ _WRAPPERS = ("flux.errors:ExecutionError",)
 
 
 def to_plain(payload: Payload | None) -> Any:
-    """The plain JSON form: ISO times, lists, base64, fields; `{"$type", "preview"}` for dill.
+    """The plain JSON form: ISO times, lists, base64, fields; `{"$type", "preview"}` for dill, `•••` for secrets.
 
     Example:
         >>> to_plain(Payload(b'{"$":"tuple","v":[1,2]}'))
@@ -26,6 +26,8 @@ def to_plain(payload: Payload | None) -> Any:
     if payload.encoding == "dill":
         kind, _, preview = payload.preview.partition(" ")
         return {"$type": kind, "preview": preview}
+    if payload.encoding == "sealed":
+        return json.loads(payload.preview)
     value = json.loads(payload.data)
     if b'"$"' in payload.data:
         value = untag(value)
@@ -106,7 +108,7 @@ def preview(payload: Payload | None, limit: int = 200) -> str:
     """A short text of a value for lists and logs, at most `limit` characters."""
     if payload is None:
         return ""
-    if payload.encoding == "dill":
+    if payload.encoding != "json":
         text = payload.preview
     elif len(payload.data) > 64 * limit:
         text = payload.data[: 4 * limit].decode("utf-8", "replace")

@@ -18,6 +18,7 @@ from flux.errors import ConfigurationError
 
 TOKEN_FILE = "bootstrap-token"
 KEY_FILE = "signing-key"
+SECRETS_KEY_FILE = "secrets-key"
 _HINT = "Set FLUX_HOME to a folder that can be written, or start from another folder."
 
 
@@ -49,14 +50,21 @@ class Home:
         return self._kept(TOKEN_FILE, lambda: secrets.token_urlsafe(32))
 
     def signing_key(self) -> bytes:
-        """32 bytes that sign stored values which are code when opened."""
-        text = self._kept(KEY_FILE, lambda: secrets.token_hex(32))
+        """32 bytes that sign stored values which are code when opened, and encrypt those that contain a secret."""
+        return self._key(KEY_FILE, "values signed with it cannot be read without it")
+
+    def secrets_key(self) -> bytes:
+        """32 bytes that encrypt secrets."""
+        return self._key(SECRETS_KEY_FILE, "secrets cannot be read without it")
+
+    def _key(self, name: str, loss: str) -> bytes:
+        text = self._kept(name, lambda: secrets.token_hex(32))
         try:
             return bytes.fromhex(text)
         except ValueError as error:
             raise ConfigurationError(
-                f"'{self.path / KEY_FILE}' does not hold a key of Flux.",
-                hint="Restore the file from a backup; values signed with it cannot be read without it.",
+                f"'{self.path / name}' does not hold a key of Flux.",
+                hint=f"Restore the file from a backup; {loss}.",
             ) from error
 
     def _kept(self, name: str, generate: Callable[[], str]) -> str:

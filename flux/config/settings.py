@@ -159,6 +159,15 @@ class Settings(Section):
             return derive_key(self.security.encryption_key, "flux signing")
         return Home(self.home).signing_key()
 
+    def secrets_key(self) -> bytes:
+        """What secrets are encrypted with: from `security.encryption_key`, else generated and kept in the home.
+
+        It is another one than runners are given.
+        """
+        if self.security.encryption_key:
+            return derive_key(self.security.encryption_key, "flux secrets")
+        return Home(self.home).secrets_key()
+
     def bootstrap_token(self) -> str:
         """What workers register with: the configured token, else the one kept in the home."""
         return self.workers.bootstrap_token or Home(self.home).bootstrap_token()

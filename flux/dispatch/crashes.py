@@ -84,6 +84,7 @@ class Crashes:
 
     async def _fail(self, execution_id: str, generation: int, reason: str, deaths: int) -> None:
         execution = await self._store.executions.get(execution_id)
+        reason = (await self._store.secrets.redactor()).redact(reason)
         error = WorkerProcessCrashed(f"The process that ran the execution died {deaths} times, at last: {reason}")
         event = self._recorder.event(ExecutionEventType.WORKFLOW_FAILED, execution, payload=self._codec.encode(error))
         appended = await self._store.executions.append(Append(execution_id, generation, (event,), release=True))

@@ -19,6 +19,7 @@ from flux.dispatch.presence import Presence
 from flux.dispatch.records import new_id
 from flux.domain import Bundle, PendingWait, WorkflowVersion
 from flux.errors import InvalidInputError, ServerUnavailableError
+from flux.store.secrets import Secrets
 
 VALIDATION_DEADLINE = 3.0
 """Seconds a worker has to validate a value before the JSON schema decides alone."""
@@ -80,8 +81,9 @@ class Questions:
 class Validator:
     """Checks inputs and answers before they are accepted; raises `InvalidInputError`."""
 
-    def __init__(self, questions: Questions) -> None:
+    def __init__(self, questions: Questions, secrets: Secrets) -> None:
         self._questions = questions
+        self._secrets = secrets
 
     async def input(self, version: WorkflowVersion, value: Any, payload: Payload) -> None:
         """An input of a workflow; anything goes when the workflow does not type it.
@@ -105,7 +107,7 @@ class Validator:
             return
         schema = json.loads(wait.schema) if wait.schema else {}
         if not wait.model:
-            _refuse(schema_errors(schema, value))
+            await self._refuse(schema_errors(schema, value))
             return
         ref = wait.ref
         await self._check(
@@ -122,9 +124,14 @@ class Validator:
     ) -> None:
         result = await self._questions.ask(digest, VALIDATION_DEADLINE, question)
         if isinstance(result, ValidationResult):
-            _refuse(list(result.errors))
+            await self._refuse(list(result.errors))
         else:
-            _refuse(schema_errors(schema, value))
+            await self._refuse(schema_errors(schema, value))
+
+    async def _refuse(self, errors: list[dict[str, object]]) -> None:
+        """Errors of schemas quote what was sent."""
+        if errors:
+            raise InvalidInputError(errors=(await self._secrets.redactor()).redacted(errors))
 
 
 def schema_errors(schema: Mapping[str, Any], value: Any) -> list[dict[str, object]]:
@@ -155,8 +162,3 @@ def schema_errors(schema: Mapping[str, Any], value: Any) -> list[dict[str, objec
 
 def _closing() -> ServerUnavailableError:
     return ServerUnavailableError("The server is closing.", hint="Try again when it is back.")
-
-
-def _refuse(errors: list[dict[str, object]]) -> None:
-    if errors:
-        raise InvalidInputError(errors=errors)

@@ -14,6 +14,8 @@ class InquiryKind(StrEnum):
     CACHE_READ = "cache_read"
     CACHE_WRITE = "cache_write"
     CHILD = "child"
+    SECRETS = "secrets"
+    CONFIGS = "configs"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,5 +26,7 @@ async def perform(
     frame = current_frame()
     digested = digest(key, {})
     call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
+    if frame.session.codec.redactor.active:
+        name, call_id = frame.session.shown(name, call_id)
     call = Call(call_id, name, frame.call_id, digested, location, arguments)
     return await frame.session.perform(call, body)

@@ -61,6 +61,11 @@ class CallCounter:
             self._parents[call_id] = parent
         return call_id
 
+    def rename(self, call_id: str, shown: str) -> None:
+        """A call is recorded under another id than that of its name."""
+        if parent := self._parents.pop(call_id, ""):
+            self._parents[shown] = parent
+
     def ancestors(self, call_id: str) -> Iterator[str]:
         """Ids of the calls around a call, innermost first."""
         while call_id := self._parents.get(call_id, ""):

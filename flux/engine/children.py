@@ -79,7 +79,8 @@ async def _check(session: Session, asked: ChildCall, payload: Payload) -> str:
     """
     if session.adopt is not None:
         return session.adopt(asked.ref, asked.workflow, asked.input)
-    answer = await session.ask(Inquiry(InquiryKind.CHILD, (str(asked.ref),), payload))
+    # Who checks it has to see all of it, and keeps nothing.
+    answer = await session.ask(Inquiry(InquiryKind.CHILD, (str(asked.ref),), session.codec.unsealed(payload)))
     if (refusal := answer.get("refusal")) is not None:
         error = session.recorder.decode(refusal)
         raise error if isinstance(error, FluxError) else ExecutionError(None, str(error))

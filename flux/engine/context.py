@@ -182,20 +182,21 @@ class ExecutionContext(Generic[T]):
 
     def summary(self) -> dict[str, Any]:
         """Plain values without the events."""
+        codec = self._codec
         return {
             "workflow_id": self.workflow_id,
             "workflow_namespace": self.workflow_namespace,
             "workflow_name": self.workflow_name,
             "execution_id": self.execution_id,
-            "input": _plain(self.input),
-            "output": _plain(self.output),
+            "input": _plain(self.input, codec),
+            "output": _plain(self.output, codec),
             "state": str(self.state),
             "current_worker": self.current_worker,
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values with the events."""
-        events = [event.to_dict() | {"value": _plain(event.value)} for event in self.events]
+        events = [event.to_dict() | {"value": _plain(event.value, self._codec)} for event in self.events]
         return self.summary() | {"events": events}
 
     def to_json(self) -> str:
@@ -236,6 +237,6 @@ class _Unread:
 _UNREAD: Any = _Unread()
 
 
-def _plain(value: Any) -> Any:
-    """JSON-safe form of a value, for people and APIs."""
-    return to_plain(Codec().encode(value))
+def _plain(value: Any, codec: ValueCodec) -> Any:
+    """JSON-safe form of a value, for people and APIs: without secrets."""
+    return to_plain(codec.guard(Codec().encode(value)))

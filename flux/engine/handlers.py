@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
-def arguments_for(handler: Callable[..., Any], given: Arguments, names: Mapping[str, Any]) -> Arguments:
+def arguments_for(
+    handler: Callable[..., Any], given: Arguments, names: Mapping[str, Any], apart: Collection[str] = ()
+) -> Arguments:
     """Positional and keyword arguments for a handler: all that were given, else those it names, else the first ones.
 
     Args:
         given: what the task was called with.
-        names: the task's arguments by the names of its parameters, and what Flux adds.
+        names: the task's arguments by the names of its parameters.
+        apart: parameters that are filled some other way, unless they are arguments of the task.
 
     Example:
         >>> arguments_for(lambda url: None, (("a", 3), {}), {"url": "a", "tries": 3})
@@ -25,6 +28,7 @@ def arguments_for(handler: Callable[..., Any], given: Arguments, names: Mapping[
         signature = inspect.signature(handler)
     except (TypeError, ValueError):  # a builtin without a signature
         return given
+    signature = _without(signature, {name for name in apart if name not in names})
     if _takes(signature, args, kwargs):
         return given
     parameters = signature.parameters
@@ -35,6 +39,11 @@ def arguments_for(handler: Callable[..., Any], given: Arguments, names: Mapping[
     others = (*args, *(value for name, value in kwargs.items() if name not in kept))
     places = sum(_is_place(parameter) and name not in kept for name, parameter in parameters.items())
     return others[:places], kept
+
+
+def _without(signature: inspect.Signature, apart: Collection[str]) -> inspect.Signature:
+    kept = [parameter for name, parameter in signature.parameters.items() if name not in apart]
+    return signature if len(kept) == len(signature.parameters) else signature.replace(parameters=kept)
 
 
 def _is_place(parameter: inspect.Parameter) -> bool:

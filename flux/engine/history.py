@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from flux.codec import Payload
 from flux.domain import EventRecord, ExecutionEventType
 from flux.engine.release import CANCEL_MARK
 
 _T = ExecutionEventType
+HASH = 17
+"""Characters of a call id behind the name: an underscore and 16 digits."""
 ROLLED_BACK = frozenset({_T.TASK_ROLLBACK_COMPLETED, _T.TASK_ROLLBACK_FAILED})
 STRIKES = frozenset({_T.WORKFLOW_CANCELLING, _T.WORKFLOW_TIMED_OUT})
 OUTCOMES = frozenset({_T.TASK_COMPLETED, _T.TASK_FAILED, _T.TASK_CANCELLED})
@@ -70,6 +73,11 @@ class History:
             for call_id, call in self.calls.items()
             if call.outcome is None and not self._inside_finished(call.first)
         ]
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """What the ids of calls begin with, by what they end with: names as they are recorded, by their hashes."""
+        return {call_id[-HASH:]: call_id[:-HASH] for call_id in self.calls}
 
     @property
     def cancelled(self) -> dict[str, float]:

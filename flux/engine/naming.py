@@ -38,10 +38,9 @@ class NameTemplate:
         """The name of a call with these arguments. Raises `UsageError` when one of them is missing."""
         given = self._arguments(args, kwargs)
         try:
-            name = self._text.format(*args, **given)
+            return self._text.format(*args, **given)
         except (LookupError, AttributeError, TypeError, ValueError) as error:
             raise self._refused(f"{type(error).__name__}: {error}", given) from error
-        return "".join(letter if letter.isprintable() else " " for letter in name[:MAX_LENGTH])
 
     def _arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -68,6 +67,16 @@ class NameTemplate:
             f"The name '{self._text}' of the task '{self._task}' cannot be filled in: {why}.",
             hint=f"Arguments to refer to: {known}. Write '{{{{' for a brace that is meant as one.",
         )
+
+
+def displayed(name: str) -> str:
+    """A filled-in name as it is shown: one line of bounded length.
+
+    Example:
+        >>> displayed("load_a\nb")
+        'load_a b'
+    """
+    return "".join(letter if letter.isprintable() else " " for letter in name[:MAX_LENGTH])
 
 
 def _roots(text: str) -> Iterator[str]:

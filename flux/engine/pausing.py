@@ -43,10 +43,11 @@ async def _open(frame: Frame, wait: Wait) -> Wait:
 
 def _read(frame: Frame, wait: Wait, model: Any, event: EventRecord) -> tuple[list[dict[str, Any]], Any]:
     """(errors, value) of an answer."""
-    value = frame.session.recorder.decode(event.payload)
+    payload = None if event.payload is None else frame.session.codec.unsealed(event.payload)
+    value = frame.session.recorder.decode(payload)
     if model is not None and isinstance(value, model if isinstance(model, type) else ()):
         return [], value
-    plain = to_plain(event.payload)
+    plain = to_plain(payload)
     errors = check_answer(model, json.loads(wait.schema) if wait.schema else None, plain)
     if errors or model is None:
         return errors, value

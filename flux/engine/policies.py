@@ -16,6 +16,7 @@ from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
 from flux.engine.frame import Frame, current_frame, entered
 from flux.engine.handlers import arguments_for
+from flux.engine.injection import INJECTED, for_body, for_handler
 from flux.engine.task import Task
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
@@ -37,7 +38,7 @@ class Attempted:
     """One call of a task on its way through the policies.
 
     Attributes:
-        injected: keyword arguments that Flux adds (`metadata`).
+        injected: keyword arguments that Flux adds and that need not be fetched (`metadata`).
     """
 
     session: Session
@@ -49,13 +50,13 @@ class Attempted:
 
     async def invoke(self) -> Any:
         """Call the task's function."""
-        return await self._call(self.task.func, self.args, {**self.kwargs, **self.injected})
+        return await self._call(self.task.func, self.args, {**self.kwargs, **await for_body(self)})
 
     async def invoke_handler(self, handler: Callable[..., Any]) -> Any:
         """Call a fallback or rollback, with what it takes of the task's arguments."""
-        names = {**self.call.arguments, **self.injected}
-        args, kwargs = arguments_for(handler, (self.args, self.kwargs), names)
-        return await self._call(handler, args, kwargs)
+        given = await for_handler(self, handler)
+        args, kwargs = arguments_for(handler, (self.args, self.kwargs), self.call.arguments, INJECTED)
+        return await self._call(handler, args, {**kwargs, **given})
 
     async def _call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Async on the loop, sync in a thread."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from flux.codec import Payload
+from flux.codec import Payload, Redactor
 from flux.domain import EventRecord, Inquiry, WorkflowRef
 
 if TYPE_CHECKING:
@@ -75,7 +75,13 @@ class Adopt(Protocol):
 
 
 class ValueCodec(Protocol):
-    """Values to payloads and back (see `flux.codec.Codec`)."""
+    """Values to payloads and back (see `flux.codec.Codec`).
+
+    Attributes:
+        redactor: knows the secrets of this process.
+    """
+
+    redactor: Redactor
 
     def encode(self, value: object) -> Payload:
         """Raises `CodecError` naming the path of what cannot be carried."""
@@ -83,4 +89,12 @@ class ValueCodec(Protocol):
 
     def decode(self, payload: Payload) -> object:
         """The value itself, of its original type."""
+        ...
+
+    def guard(self, payload: Payload, redactor: Redactor | None = None) -> Payload:
+        """The payload itself, or sealed if it contains a secret of this process, or one that `redactor` knows."""
+        ...
+
+    def unsealed(self, payload: Payload) -> Payload:
+        """What was sealed, or the payload itself."""
         ...

@@ -9,7 +9,7 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from flux.codec import Payload, to_plain
+from flux.codec import Payload, from_plain, to_plain
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.calls import Call
 from flux.engine.endings import Ending
@@ -249,7 +249,7 @@ class Recorder:
     def note_moved(self, former: str, digest: str) -> None:
         """Take down that the execution goes on with other code."""
         session = self._session
-        value = session.codec.encode({"from": former, "to": digest})
+        value = from_plain({"from": former, "to": digest})
         self.note(_T.WORKFLOW_MOVED, session.workflow_source, session.workflow.name, value)
 
     def discard(self) -> None:

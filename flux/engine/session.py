@@ -16,7 +16,8 @@ from flux.engine.context import ExecutionContext
 from flux.engine.divergence import Parting, describe_divergence
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
-from flux.engine.history import History, RecordedCall
+from flux.engine.history import HASH, History, RecordedCall
+from flux.engine.naming import displayed
 from flux.engine.ports import Adopt, Desk, EmptyDesk, Journal, Surroundings, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
 from flux.engine.reads import direct_reads
@@ -296,6 +297,19 @@ class Session:
                 await self.recorder.cancel_begun(call, undo)
             raise
         return await self.recorder.record(call, recorded, body)
+
+    def shown(self, name: str, call_id: str) -> tuple[str, str]:
+        """Name and id of a call as they are recorded: shortened, and without the secrets that arguments may bring.
+
+        What is recorded counts: this process may know other secrets than the one that recorded it.
+        """
+        recorded = self.history.names.get(call_id[-HASH:])
+        shown = displayed(self.codec.redactor.redact(name)) if recorded is None else recorded
+        if shown == name:
+            return name, call_id
+        shown_id = shown + call_id[-HASH:]
+        self.calls.rename(call_id, shown_id)
+        return shown, shown_id
 
     async def outside_loop(self, work: Callable[[], Any]) -> Any:
         """Run a blocking function in a thread; its context is the caller's."""

@@ -98,6 +98,8 @@ class Task(Generic[P, R]):
         name = self._template.fill(args, kwargs) if self._template else self.name
         digested = digest(args, dict(kwargs))
         call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
+        if self._template:
+            name, call_id = frame.session.shown(name, call_id)
         return Call(call_id, name, frame.call_id, digested, location, self._shown_arguments(args, kwargs))
 
     def _shown_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock, SystemClock
-from flux.codec import Codec, Payload, to_plain
+from flux.codec import Codec, Payload, Redactor, to_plain
 from flux.config.home import Home
 from flux.domain import (
     Claim,
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from flux.engine.policies import Substitute
 
 _T = ExecutionEventType
+_redactor = Redactor()
+"""Knows the secrets that this process has been given."""
+
 _running: set[str] = set()
 """Executions that this very process runs now."""
 _NOWHERE = Surroundings()
@@ -49,8 +52,13 @@ async def open_host() -> AsyncIterator[LocalHost]:
     settings = load_settings({})
     Home(settings.home).create()
     clock = SystemClock()
-    codec = Codec(settings.serializer, settings.signing_key())
-    store = await Store.open(settings.database_url, clock=clock, synchronous=settings.database_synchronous)
+    codec = Codec(settings.serializer, settings.signing_key(), _redactor)
+    store = await Store.open(
+        settings.database_url,
+        clock=clock,
+        synchronous=settings.database_synchronous,
+        secrets_key=settings.secrets_key,
+    )
     try:
         yield LocalHost(store, codec, clock, surroundings=Surroundings(settings.home, settings.workers.default_timeout))
     finally:
@@ -99,7 +107,7 @@ class LocalHost:
             id=execution_id or uuid.uuid4().hex,
             ref=workflow.ref,
             state=ExecutionState.CREATED,
-            input=self._codec.encode(input),
+            input=await self._payload(input),
             digest=source_digest(workflow),
             created_at=now,
             updated_at=now,
@@ -146,7 +154,7 @@ class LocalHost:
         self, workflow: Workflow[Any, Any], execution_id: str, input: Any, wait: str | None
     ) -> ExecutionContext[Any]:
         """Answer a pause and go on; a wrong answer raises and changes nothing."""
-        payload = self._codec.encode(input)
+        payload = await self._payload(input)
         open_waits = await self._inputs(execution_id)
         chosen = [candidate for candidate in open_waits if wait in (None, candidate.id, candidate.name)]
         if len(chosen) == 1:
@@ -160,6 +168,10 @@ class LocalHost:
         """Where an execution stands by its record. Raises `ExecutionContextNotFoundError`."""
         return await self._context(await self._store.executions.get(execution_id))
 
+    async def _payload(self, given: Any) -> Payload:
+        """What a person has given, sealed if it contains a secret of the store."""
+        return self._codec.guard(self._codec.encode(given), await self._store.secrets.redactor())
+
     async def _inputs(self, execution_id: str) -> list[PendingWait]:
         return [wait for wait in await self._store.waits.pending(execution_id) if wait.kind is WaitKind.INPUT]
 
@@ -168,7 +180,7 @@ class LocalHost:
 
         model = resolve_model(wait.model) if wait.model else None
         schema = json.loads(wait.schema) if wait.schema else None
-        if errors := check_answer(model, schema, to_plain(payload)):
+        if errors := check_answer(model, schema, to_plain(self._codec.unsealed(payload))):
             raise InvalidInputError(errors=errors)
 
     async def _claim_and_run(

@@ -19,6 +19,7 @@ from flux.server import problems
 from flux.server.access import permission_of
 from flux.server.guard import BodyLimit, SameHost
 from flux.server.routes import (
+    admin,
     endpoints,
     executions,
     health,
@@ -41,6 +42,7 @@ _ROUTERS = (
     executions.router,
     workflows.router,
     services.router,
+    admin.router,
     endpoints.router,
     workers.router,
     live.router,
@@ -77,7 +79,7 @@ def create_app(
     parts = build(
         store,
         clock or SystemClock(),
-        codec or Codec(settings.serializer),
+        codec or Codec(settings.serializer, settings.signing_key()),
         policy=RetryPolicy(retry.retry_attempts, retry.retry_delay, retry.retry_backoff),
     )
     app = FastAPI(
@@ -89,6 +91,7 @@ def create_app(
         redirect_slashes=False,
     )
     app.state.services = parts
+    app.state.host = host or settings.server_host
     app.state.tokens = tokens or Tokens(settings.bootstrap_token(), settings.signing_key())
     problems.install(app)
     app.router.routes.extend(worker_protocol.routes)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from flux.clock import MICROSECOND
@@ -160,10 +161,17 @@ class EmbeddedPort:
     async def progress(self, worker: str, progress: Progress) -> None:
         """Stream an ephemeral value."""
         execution = self._presence.running(worker, progress.execution_id)
+        redactor = await self._store.secrets.redactor()
+        if redactor.active:
+            progress = replace(progress, value=redactor.redact(progress.value))
         self._bus.publish(Progressed(progress, self._recorder.clock.now(), execution))
 
     async def logs(self, worker: str, lines: Sequence[LogLine]) -> None:
         """Keep captured output."""
+        redactor = await self._store.secrets.redactor()
+        if redactor.active:
+            # What a process of the user's code writes past its runner has been looked at by nobody yet.
+            lines = [replace(line, text=redactor.redact(line.text)) for line in lines]
         if lines:
             self._bus.publish(Logged(tuple(await self._store.logs.add(lines))))
 

@@ -75,7 +75,12 @@ async def serve(
     host = host or settings.server_host
     sockets = [inherited(fd)] if fd is not None else bind(host, settings.server_port if port is None else port)
     try:
-        store = await Store.open(settings.database_url, synchronous=settings.database_synchronous, exclusive=True)
+        store = await Store.open(
+            settings.database_url,
+            synchronous=settings.database_synchronous,
+            exclusive=True,
+            secrets_key=settings.secrets_key,
+        )
     except BaseException:
         _close(sockets)
         raise
@@ -266,6 +271,9 @@ def check_authentication(settings: Settings) -> None:
 def _warn_about_exposure(host: str) -> None:
     if not is_loopback(host):
         log.warning("listening on %s without authentication: everyone who reaches this address may run code here", host)
+        log.warning(
+            "secrets and configs (/admin) answer to this machine only; code that runs here may ask for them all"
+        )
 
 
 def _close(sockets: Sequence[socket.socket]) -> None:

@@ -89,7 +89,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
     timers = Timers(store, clock, dispatcher.poke)
     dispatcher.remind = timers.planned
     questions = Questions(presence, recorder.ids)
-    validator = Validator(questions)
+    validator = Validator(questions, store.secrets)
     crashes = Crashes(store, bus, dispatcher, presence, recorder, codec, policy)
     return Services(
         store=store,
@@ -97,7 +97,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
         bus=bus,
         presence=presence,
         dispatcher=dispatcher,
-        executions=Executions(store, bus, dispatcher, validator, recorder),
+        executions=Executions(store, bus, dispatcher, validator, recorder, codec),
         questions=questions,
         publisher=Publisher(store, bus, presence, questions),
         timers=timers,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
-from flux.codec import Payload
+from flux.codec import Payload, from_plain
 from flux.domain import Inquiry, InquiryKind
 from flux.store.store import Store
 
@@ -30,6 +30,12 @@ class StoreDesk:
                 return await self._write_cache(inquiry)
             case InquiryKind.CHILD:
                 return {}  # only who dispatches or runs the child can judge its input
+            case InquiryKind.SECRETS:
+                return {
+                    name: from_plain(value) for name, value in (await self._store.secrets.get(inquiry.names)).items()
+                }
+            case InquiryKind.CONFIGS:
+                return await self._store.configs.get(inquiry.names)
             case _:
                 assert_never(inquiry.kind)
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from flux.clock import Clock, SystemClock
+from flux.codec import Seal
 from flux.errors import ConfigurationError, DatabaseConnectionError, StoreError
 from flux.store.cache import Cache
 from flux.store.catalog import Catalog
 from flux.store.committer import Committer
+from flux.store.configs import Configs
 from flux.store.driver import Driver, Synchronous
 from flux.store.errors import cannot_open
 from flux.store.executions import Executions
@@ -17,6 +20,7 @@ from flux.store.ledger import Ledger
 from flux.store.locking import ServerLock
 from flux.store.logs import Logs
 from flux.store.migrate import migrate
+from flux.store.secrets import Secrets
 from flux.store.services import Services
 from flux.store.sqlite import MEMORY, SQLiteDriver
 from flux.store.waits import Waits
@@ -40,7 +44,13 @@ class Store:
         0
     """
 
-    def __init__(self, driver: Driver, clock: Clock, lock: ServerLock | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock,
+        lock: ServerLock | None = None,
+        secrets_key: Callable[[], bytes] | None = None,
+    ) -> None:
         self._driver = driver
         self._lock = lock
         ledger = Ledger(driver.statements, clock)
@@ -52,6 +62,8 @@ class Store:
         self.workers = Workers(driver, self.committer, clock)
         self.logs = Logs(driver, self.committer)
         self.cache = Cache(driver, self.committer, clock)
+        self.secrets = Secrets(driver, self.committer, clock, Seal(secrets_key or _no_key, "flux secrets"))
+        self.configs = Configs(driver, self.committer, clock)
 
     @classmethod
     async def open(
@@ -61,6 +73,7 @@ class Store:
         clock: Clock | None = None,
         synchronous: Synchronous = "full",
         exclusive: bool = False,
+        secrets_key: Callable[[], bytes] | None = None,
     ) -> Self:
         """Open a database, creating and migrating it as needed.
 
@@ -70,6 +83,7 @@ class Store:
             synchronous: `full` survives power loss; `normal` may lose the last moments then, but nothing when
                 only the process dies.
             exclusive: be the only server of this file.
+            secrets_key: gives what secrets are encrypted with; asked once, when there is one to encrypt or to open.
 
         Raises `DatabaseConnectionError` when it cannot be opened or another server holds it, and
         `ConfigurationError` for a url of an unknown kind.
@@ -89,7 +103,7 @@ class Store:
             if isinstance(error, StoreError) and not isinstance(error, DatabaseConnectionError):
                 raise DatabaseConnectionError(error.message, hint=error.hint) from error
             raise
-        return cls(driver, clock, lock)
+        return cls(driver, clock, lock, secrets_key)
 
     async def close(self) -> None:
         """Commit what is queued and close the database."""
@@ -114,6 +128,10 @@ def sqlite_path(url: str) -> str:
             f"No database for a '{kind}' url.", hint="Write database_url as sqlite:///path/to/flux.db."
         )
     return str(Path(url.removeprefix(_SQLITE)).expanduser())
+
+
+def _no_key() -> bytes:
+    raise ConfigurationError("The store was opened without a key for secrets.")
 
 
 def _lock(path: str) -> ServerLock:

@@ -21,4 +21,5 @@ async def progress(value: Any) -> None:
     """
     frame = current_frame()
     if frame.session.releaser.open and not frame.session.dropped:
-        frame.session.journal.progress(frame.call_id, frame.name, json.dumps(to_plain(_PLAIN.encode(value))))
+        shown = to_plain(frame.session.codec.guard(_PLAIN.encode(value)))
+        frame.session.journal.progress(frame.call_id, frame.name, json.dumps(shown))

@@ -48,13 +48,14 @@ async def pause(
 
     async def body() -> Any:
         frame = current_frame()
+        hide = frame.session.codec.redactor.redact
         wait = Wait(
             id=frame.call_id,
-            name=name,
+            name=hide(name),
             kind=WaitKind.INPUT,
             wake_at=_wake_at(frame, timeout),
             output=None if output is None else frame.session.codec.encode(output),
-            schema=json.dumps(document) if document else "",
+            schema=hide(json.dumps(document)) if document else "",
             model=model_reference(model) if model is not None else "",
         )
         answered, value = await wait_for_answer(frame, wait, model)

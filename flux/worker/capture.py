@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flux.clock import Clock
+from flux.codec import Redactor
 from flux.domain import LogLine
 from flux.engine.context import current_call
 from flux.worker.metering import LineBuffer, Meter, OutputLimits, dropped_text
@@ -30,6 +31,9 @@ class Capture:
     Args:
         send: takes a batch; called from any thread.
         later: calls a function after some seconds, from any thread.
+
+    Attributes:
+        redactor: knows what must not get out.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class Capture:
         clock: Clock,
         limits: OutputLimits | None = None,
     ) -> None:
+        self.redactor = Redactor()
         self._send = send
         self._later = later
         self._clock = clock
@@ -55,6 +60,7 @@ class Capture:
         """Text from `print` and the like; whole lines are passed on, the rest waits for its end."""
         execution_id, task = current_call() or ("", "")
         key = (execution_id, task, source)
+        text = self.redactor.redact(text)  # here, since it may have several lines
         with self._lock:
             buffer = self._buffers.get(key)
             if buffer is None:
@@ -73,7 +79,7 @@ class Capture:
         """A log record; each of its lines stands alone."""
         execution_id, task = current_call() or ("", "")
         now = time.monotonic()
-        lines = text.splitlines() or [""]
+        lines = self.redactor.redact(text).splitlines() or [""]
         with self._lock:
             allowed = self._take(self._meter(execution_id, now), execution_id, len(lines), now)
             cut = [line[: self._limits.line] for line in lines[:allowed]]
@@ -127,6 +133,8 @@ class Capture:
     def _add(self, key: _Key, level: str, lines: Sequence[str]) -> None:
         execution_id, task, source = key
         moment = self._clock.now()
+        if self.redactor.active:
+            lines = [self.redactor.redact(line) for line in lines]  # here, since it may come piece by piece
         self._batch.extend(LogLine(moment, level, source, line, execution_id, task) for line in lines)
 
     def _pass_on(self, now: float) -> None:

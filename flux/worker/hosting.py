@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from flux.clock import Clock
-from flux.codec import Codec
+from flux.codec import Codec, Redactor
 from flux.domain import Bundle, EventRecord, Execution, ExecutionEventType, Manifest, WorkflowRef
 from flux.engine.loader import describe_failure, load, unload
 from flux.engine.manifest import manifest_of, workflows_of
@@ -69,7 +69,8 @@ class Host:
         self._capture = capture
         self._clock = clock
         self._on_idle = on_idle
-        self._codec = Codec()
+        self._redactor = capture.redactor
+        self._codec = Codec(redactor=self._redactor)
         self._surroundings = Surroundings()
         self._bundle: Bundle | None = None
         self._added: list[str] = []
@@ -87,6 +88,7 @@ class Host:
         self._codec = Codec(
             serializer="json" if frame.settings.get("serializer") == "json" else "pkl",
             key=bytes.fromhex(frame.settings.get("key", "")),
+            redactor=self._redactor,
         )
         self._surroundings = Surroundings(
             home=frame.settings.get("home", ""),
@@ -155,7 +157,7 @@ class Host:
         except BaseException as error:
             # A validator written by the user may raise whatever it likes.
             errors = [{"loc": [], "msg": f"{type(error).__name__}: {error}", "type": "validator_failed"}]
-        self._channel.send(Validated(frame.request_id, [_sendable(error) for error in errors]))
+        self._channel.send(Validated(frame.request_id, [_sendable(error, self._redactor) for error in errors]))
 
     def _make_room(self, bundle: Bundle) -> None:
         self._workflows = {}
@@ -262,7 +264,7 @@ def _enter(cwd: str, bundle: Bundle) -> list[str]:
     return added
 
 
-def _sendable(error: Mapping[str, Any]) -> dict[str, object]:
+def _sendable(error: Mapping[str, Any], redactor: Redactor) -> dict[str, object]:
     """Only what a frame can carry: pydantic puts exceptions into `ctx`."""
     kept = {key: value for key, value in error.items() if key in ("loc", "msg", "type")}
-    return dict(msgspec.to_builtins(kept, enc_hook=str))
+    return dict(redactor.redacted(msgspec.to_builtins(kept, enc_hook=str)))

@@ -62,7 +62,8 @@ class World:
         self.dispatcher = Dispatcher(self.store, self.bus, self.presence, self.recorder)
         self.questions = Questions(self.presence)
         self.codec = Codec()
-        self.executions = Executions(self.store, self.bus, self.dispatcher, Validator(self.questions), self.recorder)
+        validator = Validator(self.questions, self.store.secrets)
+        self.executions = Executions(self.store, self.bus, self.dispatcher, validator, self.recorder, self.codec)
         self.crashes = Crashes(self.store, self.bus, self.dispatcher, self.presence, self.recorder, self.codec)
         self._ids = itertools.count(1)
         self._ordinals: dict[tuple[str, int], int] = {}

@@ -8,7 +8,7 @@ import pytest
 
 from flux import task, workflow
 from flux.engine.calls import CallCounter
-from flux.engine.naming import NameTemplate
+from flux.engine.naming import NameTemplate, displayed
 from flux.errors import UsageError
 
 
@@ -40,7 +40,7 @@ def load(table, /, rows=10, *rest, order=None, **more): ...
     ],
 )
 def test_arguments_count_by_name_however_they_are_passed(text, args, kwargs, expected):
-    assert NameTemplate(text, load).fill(args, kwargs) == expected
+    assert displayed(NameTemplate(text, load).fill(args, kwargs)) == expected
 
 
 @pytest.mark.parametrize("text", ["{city}", "{", "}", "{city.name}", "a{}{0}"])

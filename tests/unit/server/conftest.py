@@ -262,7 +262,9 @@ def settings(tmp_path):
 
 @pytest.fixture
 async def store(tmp_path):
-    opened = await Store.open(f"sqlite:///{tmp_path / 'flux.db'}", synchronous="normal")
+    opened = await Store.open(
+        f"sqlite:///{tmp_path / 'flux.db'}", synchronous="normal", secrets_key=lambda: b"secrets-key"
+    )
     yield opened
     await opened.close()
 
