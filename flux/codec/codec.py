@@ -15,6 +15,7 @@ from flux.codec.plain import to_plain
 from flux.codec.redactor import HIDDEN, Redactor
 from flux.codec.sealing import Seal
 from flux.codec.tags import MAX_DEPTH, NotJson, TooDeep, is_plain, parts, to_json, unpack
+from flux.codec.text import read_json
 from flux.errors import CodecError
 
 PREVIEW_LENGTH = 200
@@ -119,7 +120,7 @@ class Codec:
             payload = self.unsealed(payload)
         if payload.encoding == "dill":
             return self._decode_dill(payload.data)
-        value = json.loads(payload.data)
+        value = read_json(payload.data)
         return self._opened(unpack, value) if b'"$"' in payload.data else value
 
     def _decode_dill(self, data: bytes) -> Any:

@@ -16,6 +16,7 @@ HASH = 17
 ROLLED_BACK = frozenset({_T.TASK_ROLLBACK_COMPLETED, _T.TASK_ROLLBACK_FAILED})
 STRIKES = frozenset({_T.WORKFLOW_CANCELLING, _T.WORKFLOW_TIMED_OUT})
 OUTCOMES = frozenset({_T.TASK_COMPLETED, _T.TASK_FAILED, _T.TASK_CANCELLED})
+_OF_TASKS = frozenset(type for type in _T if type.startswith("TASK_"))
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class History:
         self.reopened = 0
         for record in self.records:
             self._index(record)
-        self.replayable = [self._order_id(record) for record in self.records if self._is_replayed(record)]
+        self.replayable = list(self._recorded_order())
         self.in_flight = [
             call_id
             for call_id, call in self.calls.items()
@@ -106,14 +107,14 @@ class History:
                 break
         return None
 
-    def _is_replayed(self, record: EventRecord) -> bool:
-        if record.type in OUTCOMES:
-            call = self.calls[record.source_id]
-            return call.outcome is record and not self._inside_finished(call.first)
-        return record is self.struck
-
-    def _order_id(self, record: EventRecord) -> str:
-        return CANCEL_MARK if record is self.struck else record.source_id
+    def _recorded_order(self) -> Iterator[str]:
+        for record in self.records:
+            if record.type in OUTCOMES:
+                call = self.calls[record.source_id]
+                if call.outcome is record and not self._inside_finished(call.first):
+                    yield record.source_id
+            elif record is self.struck:
+                yield CANCEL_MARK
 
     @property
     def enclosing(self) -> set[str]:
@@ -133,15 +134,15 @@ class History:
     def _index(self, record: EventRecord) -> None:
         if record.wait_id:
             self.answers.setdefault(record.wait_id, []).append(record)
-        if record.type is _T.WORKFLOW_STARTED:
+        if record.type in _OF_TASKS:
+            self._index_call(record)
+        elif record.type is _T.WORKFLOW_STARTED:
             self.started = record
         elif record.type in STRIKES:
             self.struck = self.struck or record
             self.timed_out = record if record.type is _T.WORKFLOW_TIMED_OUT else self.timed_out
         elif record.type is _T.WORKFLOW_REOPENED:
             self.reopened += 1
-        elif record.type.startswith("TASK_"):
-            self._index_call(record)
 
     def _index_call(self, record: EventRecord) -> None:
         call = self.calls.get(record.source_id)

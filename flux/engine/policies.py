@@ -66,6 +66,11 @@ class Attempted:
         return await result if inspect.isawaitable(result) else result
 
 
+async def carry_out(attempt: Attempted) -> Any:
+    """Run a task's body as its policies say."""
+    return await with_policies(attempt)()
+
+
 def with_policies(attempt: Attempted) -> Body:
     """The task's body inside all its policies."""
     return with_rollback(attempt, with_fallback(attempt, with_retries(attempt, with_timeout(attempt, _body(attempt)))))

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from flux.codec.digest import digest
 from flux.engine.calls import Call, caller_location
@@ -91,8 +91,9 @@ class Task(Generic[P, R]):
         policies = _policies()
         call = self._identify(frame, args, kwargs, location)
         attempt = policies.Attempted(frame.session, self, call, args, kwargs, self._injected(call))
-        undo = partial(policies.roll_back, attempt)
-        return cast(R, await frame.session.perform(call, policies.with_policies(attempt), undo))
+        body, undo = partial(policies.carry_out, attempt), partial(policies.roll_back, attempt)
+        outcome: R = await frame.session.perform(call, body, undo)
+        return outcome
 
     def _identify(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> Call:
         name = self._template.fill(args, kwargs) if self._template else self.name

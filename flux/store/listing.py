@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import re
 from typing import Any
@@ -16,8 +17,8 @@ from flux.store.records import ExecutionFilter, Page
 COUNT_LIMIT = 10_000
 """Lists count no further: a total must not cost more than the page it stands under."""
 
-INLINE_EVENTS = 256
-"""Longer histories are read without holding up the event loop."""
+INLINE_EVENTS = 500
+"""Events of a history that are read at once; between such pieces the event loop turns."""
 
 ANY = ExecutionFilter()
 """Lets everything through."""
@@ -110,10 +111,18 @@ class ExecutionReads:
 
     async def history(self, execution_id: str, after: int = 0, limit: int | None = None) -> builtins.list[EventRecord]:
         """Its events with a `seq` beyond `after`, in order; nothing for an unknown id."""
-        values = {"id": execution_id, "after": after, "limit": _EVERYTHING if limit is None else limit}
-        short = limit is not None and limit <= INLINE_EVENTS
-        read = self._driver.get if short else self._driver.read
-        return [rows.event(row) for row in await read(self._sql["history"], values)]
+        events: builtins.list[EventRecord] = []
+        missing = _EVERYTHING if limit is None else limit
+        while missing:
+            size = min(missing, INLINE_EVENTS)
+            values = {"id": execution_id, "after": after, "limit": size}
+            piece = await self._driver.get(self._sql["history"], values)
+            events.extend(map(rows.event, piece))
+            if len(piece) < size:
+                break
+            after, missing = events[-1].seq, missing - size
+            await asyncio.sleep(0)
+        return events
 
     async def tail(self, position: int, limit: int) -> builtins.list[tuple[Execution, EventRecord]]:
         """Events of all executions committed after `position`, each with its execution as it stands now."""

@@ -11,7 +11,7 @@ from flux.codec import Payload
 from flux.domain import ExecutionEventType as E
 from flux.domain import ExecutionState, Wait, WaitKind
 from flux.errors import ExecutionFinishedError, StaleClaimError
-from flux.store import Append
+from flux.store import Append, listing
 
 
 async def test_events_come_back_as_they_were(store, make, started):
@@ -195,3 +195,17 @@ async def test_an_owner_that_asks_only_for_the_first_seq(store, make, started):
     assert [event.position for event in history[-2:]] == [history[-1].position - 1, history[-1].position]
     with pytest.raises(StaleClaimError):
         await store.executions.record(Append(execution.id, 1, [make.event(E.TASK_STARTED, 4)]))
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+async def test_a_history_is_read_in_pieces(store, make, started, monkeypatch, size):
+    execution = await started()
+    await store.executions.append(Append(execution.id, 1, [make.event(E.TASK_COMPLETED, n) for n in (2, 3)]))
+    monkeypatch.setattr(listing, "INLINE_EVENTS", size)
+
+    async def seqs(**given):
+        return [event.seq for event in await store.executions.history(execution.id, **given)]
+
+    assert await seqs() == [1, 2, 3, 4, 5]
+    assert await seqs(after=1, limit=3) == [2, 3, 4]
+    assert await seqs(limit=0) == await seqs(after=5) == []

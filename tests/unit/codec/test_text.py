@@ -6,7 +6,7 @@ import math
 import pytest
 
 from flux.codec import text
-from flux.codec.text import json_writer
+from flux.codec.text import json_writer, read_json
 
 VALUES = [
     None,
@@ -53,3 +53,20 @@ def test_a_value_inside_itself_is_refused():
     with pytest.raises(RecursionError):
         json_writer()(value)
     assert json_writer()([1]) == "[1]"
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+def test_it_reads_what_it_writes(value):
+    data = json_writer()(value).encode()
+    assert read_json(data) == json.loads(data)
+
+
+@pytest.mark.parametrize("data", [b' {"a" : 1}\n', b"\xef\xbb\xbf1", "1".encode("utf-16")], ids=repr)
+def test_other_json_is_read_too(data):
+    assert read_json(data) == json.loads(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"1 2", b"[1", b"\xff", b"nul"], ids=repr)
+def test_what_is_no_json_is_refused(data):
+    with pytest.raises(ValueError, match=r".+"):
+        read_json(data)
