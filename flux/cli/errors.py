@@ -10,8 +10,9 @@ from contextlib import contextmanager
 
 import typer
 
+from flux.cli.outcome import tell_divergence
 from flux.cli.render import talk
-from flux.errors import FluxError, InvalidInputError
+from flux.errors import FluxError, InvalidInputError, NonDeterminismError
 
 
 @contextmanager
@@ -35,6 +36,8 @@ def reported() -> Iterator[None]:
 
 def tell(error: FluxError) -> None:
     """Print an error to stderr: what happened, each wrong field, what to do next."""
+    if isinstance(error, NonDeterminismError):
+        return tell_divergence(error.extra())
     talk(f"Error: {error}", style="red")
     if isinstance(error, InvalidInputError):
         for field in error.errors:
@@ -44,6 +47,7 @@ def tell(error: FluxError) -> None:
                 talk(f"  {line}")
     if error.hint:
         talk(error.hint)
+    return None
 
 
 def _tell_bug(error: Exception) -> None:

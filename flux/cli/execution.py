@@ -73,7 +73,7 @@ def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url:
     )
     fields({"input    ": _text(execution.input), "output   ": _text(execution.output)})
     for wait in waits:
-        put(f"waits for  {wait.kind} {wait.name}{_until(wait)}")
+        put(f"waits for  {wait.kind if wait.kind == wait.name else f'{wait.kind} {wait.name}'}{_until(wait)}")
     if execution.state == "PAUSED":
         outcome.tell_paused(execution, waits)
     return None

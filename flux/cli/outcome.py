@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from flux.cli.options import Format
 from flux.cli.render import put, put_json, put_json_line, summary, talk
+from flux.errors import NonDeterminismError
+from flux.wire.divergence import told
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -51,12 +54,31 @@ def ended(state: str, output: Any) -> int:
 
 def tell_paused(execution: ExecutionSummary, waits: Sequence[PendingWaitModel]) -> None:
     """How to answer what a paused execution waits for, on stderr."""
+    for wait in waits:
+        if wait.kind == "divergence" and isinstance(wait.output, dict):
+            return tell_divergence(wait.output)
     ref = f"{execution.namespace}/{execution.workflow}"
     waiting = [wait for wait in waits if wait.kind == "input" and not wait.answered]
     talk(f"Paused: {ref} waits for {', '.join(repr(wait.name) for wait in waiting) or 'somebody'}.", style="yellow")
     for wait in waiting:
         named = f" --wait {wait.name}" if len(waiting) > 1 else ""
         talk(f"  Answer it: flux workflow resume {ref} {execution.execution_id} {_placeholder(wait)}{named}")
+    return None
+
+
+def tell_divergence(members: Mapping[str, Any]) -> None:
+    """Where code and history have parted, on stderr."""
+    talk("The code asks for something else than its history has: nothing new was started.", style="red")
+    for line in divergence_lines(members):
+        talk(f"  {line}")
+    talk(NonDeterminismError.hint)
+
+
+def divergence_lines(members: Mapping[str, Any]) -> list[str]:
+    """Recorded call, what the code does now, and the likely cause: a line each."""
+    rows = told(members, Path.cwd())
+    width = max((len(text) for _, text, place in rows if place), default=0)
+    return [f"{what:<8}  {text.ljust(width) if place else text}  {place}".rstrip() for what, text, place in rows]
 
 
 def follow_end(data: dict[str, Any]) -> int:

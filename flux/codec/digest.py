@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,6 +13,8 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
+from flux.codec.plain import TAG
+from flux.codec.tags import to_json
 from flux.codec.text import json_writer
 
 _MAX_DEPTH = 20
@@ -32,6 +35,36 @@ def digest(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     except Exception:  # keys of mixed types, cycles, great depth, objects that fail when looked at
         text = _encode(_loose([args, dict(kwargs)], ()))
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def exact_digest(value: Any) -> str | None:
+    """32 hex digits that two values share only if they are equal and of the same types; None where that is unknown.
+
+    Known is what JSON with tags carries. The order of dict keys and set members does not matter.
+
+    Example:
+        >>> exact_digest({"a": 1, "b": 2}) == exact_digest({"b": 2, "a": 1}), exact_digest(1) == exact_digest(1.0)
+        (True, False)
+        >>> exact_digest(object()) is None
+        True
+    """
+    try:
+        tree = _sorted(json.loads(to_json(value)))
+    except Exception:  # not JSON, too deep, or an object that fails when looked at
+        return None
+    return blake2b(_encode(tree).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
+def _sorted(tree: Any) -> Any:
+    """Tagged JSON with what has no order of its own in one order."""
+    if isinstance(tree, list):
+        return [_sorted(item) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    inside = {key: _sorted(item) for key, item in tree.items()}
+    if inside.get(TAG) in ("set", "frozenset", "dict"):
+        inside["v"] = sorted(inside["v"], key=_encode)
+    return inside
 
 
 def _canonical(value: Any) -> Any:

@@ -12,6 +12,8 @@ from flux.errors import CodecError
 TAG = "$"
 """Key that marks a tagged value in stored JSON."""
 _WRAPPERS = ("flux.errors:ExecutionError",)
+_TOLD = {"flux.errors:NonDeterminismError": ("recorded", "recorded_at", "attempted", "attempted_at", "cause")}
+"""Members of errors that people look for; of all others their `errors`."""
 
 
 def to_plain(payload: Payload | None) -> Any:
@@ -91,8 +93,10 @@ def _untag_exception(tagged: Mapping[str, Any]) -> Any:
     for name, part in (("traceback", tagged.get("traceback")), ("cause", tagged.get("cause") or inner)):
         if part:
             plain[name] = untag(part)
-    if errors := tagged.get("attributes", {}).get("errors"):
-        plain["errors"] = untag(errors)
+    attributes = tagged.get("attributes", {})
+    for name in _TOLD.get(tagged["type"], ("errors",)):
+        if told := attributes.get(name):
+            plain[name] = untag(told)
     return plain
 
 

@@ -135,7 +135,7 @@ def _other_arguments(parting: Parting) -> str:
     assert parting.attempted is not None
     before, now = recorded_arguments(parting.recorded), plain_arguments(parting.attempted)
     changed = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
-    if not changed:
+    if not before or not changed:
         return f"the call of {parting.attempted.name} has other arguments, or another number of them" + _reads(parting)
     told = "; ".join(_change(name, before.get(name), now.get(name)) for name in changed)
     return told + _reads(parting)
@@ -171,7 +171,7 @@ def _made_again(parting: Parting) -> str:
     ]
     if not equal:
         return ""
-    return f"{call.name} is called more often with these arguments: {len(equal)} times is recorded" + _reads(parting)
+    return f"{call.name} is called more often with these arguments than recorded ({len(equal)} times)" + _reads(parting)
 
 
 def _added(parting: Parting) -> str:
@@ -190,10 +190,10 @@ def _ended_early(parting: Parting) -> str:
 
 _RULES: tuple[Callable[[Parting], str], ...] = (
     _comes_earlier,
+    _made_again,
     _other_arguments,
     _renamed,
     _other_place,
-    _made_again,
     _added,
     _ended_early,
 )

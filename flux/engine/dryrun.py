@@ -166,7 +166,7 @@ class DrySession(Session):
                 await self._within(call, body)
             else:
                 self.releaser.forgo(self.history.inside(call.id))
-        self._held[call.id] = call
+        self._held[call.id] = self._awaited[call.id] = call
         self.releaser.wake()
         try:
             await FluxFuture(loop=self.loop)

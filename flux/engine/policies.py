@@ -1,6 +1,6 @@
 """What surrounds the body of a task: one function for each policy, chained in one line.
 
-The order, innermost first: timeout → retry → fallback → rollback. Each attempt is recorded, so a
+The order, innermost first: timeout → retry → fallback → rollback → cache. Each attempt is recorded, so a
 resumed execution re-enters in the middle of the retries, with the remaining delay.
 """
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
+from flux.engine.caching import with_cache
 from flux.engine.calls import Call
 from flux.engine.frame import Frame, current_frame, entered
 from flux.engine.handlers import arguments_for
@@ -39,6 +40,7 @@ class Attempted:
 
     Attributes:
         injected: keyword arguments that Flux adds and that need not be fetched (`metadata`).
+        fell_back: whether the value is the fallback's.
     """
 
     session: Session
@@ -47,6 +49,7 @@ class Attempted:
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     injected: Mapping[str, Any]
+    fell_back: bool = False
 
     async def invoke(self) -> Any:
         """Call the task's function."""
@@ -73,7 +76,8 @@ async def carry_out(attempt: Attempted) -> Any:
 
 def with_policies(attempt: Attempted) -> Body:
     """The task's body inside all its policies."""
-    return with_rollback(attempt, with_fallback(attempt, with_retries(attempt, with_timeout(attempt, _body(attempt)))))
+    once = with_timeout(attempt, _body(attempt))
+    return with_cache(attempt, with_rollback(attempt, with_fallback(attempt, with_retries(attempt, once))))
 
 
 def _body(attempt: Attempted) -> Body:
@@ -235,6 +239,7 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
         except Exception as error:
             recorder.note_call(_T.TASK_FALLBACK_FAILED, call, recorder.encode_error(error))
             raise
+        attempt.fell_back = True
         recorder.note_call(_T.TASK_FALLBACK_COMPLETED, call, recorder.encode_step(value))
         return value
 

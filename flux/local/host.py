@@ -155,6 +155,7 @@ class LocalHost:
     ) -> ExecutionContext[Any]:
         """Answer a pause and go on; a wrong answer raises and changes nothing."""
         payload = await self._payload(input)
+        await self._free(await self._store.executions.get(execution_id))
         open_waits = await self._inputs(execution_id)
         chosen = [candidate for candidate in open_waits if wait in (None, candidate.id, candidate.name)]
         if len(chosen) == 1:

@@ -27,8 +27,9 @@ class _Spoilt(Exception):
 class Committer:
     """Runs write operations in the order in which they were submitted, and answers after the commit.
 
-    An operation may run twice (its transaction was rolled back because of another one), so it must not
-    change anything but the database and what `on_undo` forgets. One that raises a `FluxError` fails alone.
+    An operation may run twice: its transaction was rolled back because of another one, or because of what it
+    remembered of the database. So it must not change anything but the database and what `on_undo` forgets. One that
+    raises a `FluxError` before it has written anything fails at once, and alone.
 
     Args:
         driver: the database.
@@ -88,15 +89,15 @@ class Committer:
         finally:
             self._busy = False
 
-    async def _commit(self, batch: list[_Queued]) -> None:
-        """One transaction for all; when one of them spoils it, one for each."""
+    async def _commit(self, batch: list[_Queued], *, again: bool = True) -> None:
+        """One transaction for all; when one of them spoils it, one for each, which remembers nothing."""
         self.flushes += 1
         try:
             outcomes = await self._run(batch)
         except (_Spoilt, StatementError) as error:
-            if len(batch) > 1:
+            if again:
                 for queued in batch:
-                    await self._commit([queued])
+                    await self._commit([queued], again=False)
             else:
                 _settle(batch[0][1], error.__cause__ if isinstance(error, _Spoilt) else error)
         except BaseException as error:

@@ -217,7 +217,7 @@ class Executions(ExecutionReads):
         return (await self._change(append, transaction)).first_seq()
 
     async def _change(self, append: Append, transaction: Transaction) -> _Change:
-        standing = await self._ledger.lock(transaction, append.execution_id)
+        standing = self._ledger.recall(append) or await self._ledger.lock(transaction, append.execution_id)
         if standing.generation != append.generation:
             raise _stale(standing, append.generation)
         delivery = await self._sort_out(standing, rules.until_the_end(append.events), transaction)

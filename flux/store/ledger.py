@@ -10,6 +10,7 @@ from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionSta
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError
 from flux.store import rows, rules
 from flux.store.driver import Transaction
+from flux.store.records import Append
 from flux.store.rows import Standing
 from flux.store.statements import Statements
 
@@ -33,7 +34,7 @@ class Ledger:
 
     Between `lock` and `settle` nobody else writes; `settle` makes sure of it once more in its statement. An
     execution that was changed a moment ago is not read again: its revision tells whether somebody else (another
-    process) has changed it since.
+    process) has changed it since. An append does not even ask for that: `settle` refuses, and it is done again.
     """
 
     def __init__(self, statements: Statements, clock: Clock) -> None:
@@ -55,6 +56,19 @@ class Ledger:
         if kept is not None and kept.revision == revision:
             return kept
         return Standing.of((await transaction.fetch(self._load, {"serial": serial}))[0])
+
+    def recall(self, append: Append) -> Standing | None:
+        """The execution as this process has left it, if nothing but `settle` can refuse the append now."""
+        kept = self._kept.get(append.execution_id)
+        if (
+            kept is None
+            or kept.dispatch != "held"
+            or kept.generation != append.generation
+            or not append.events
+            or append.events[0].ordinal <= kept.last_ordinal
+        ):
+            return None
+        return self._kept.pop(append.execution_id)
 
     def forget(self) -> None:
         """Read everything anew: what is kept in memory may not be what is in the database."""

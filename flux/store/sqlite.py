@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -33,6 +34,7 @@ has used before, is faster than syncing one that grows; without syncing, fewer c
 _CHECK_WAL_EVERY = 1_000
 _CACHED_STATEMENTS = 256
 _CACHE_KIB = 8_000
+_ROWS_AT_ONCE = 32
 
 log = logging.getLogger("flux.store")
 
@@ -100,12 +102,15 @@ class SQLiteDriver:
 
     async def insert_many(self, statement: Statement, rows: Sequence[Values]) -> int:
         """Insert rows and return the integer key of the first: nobody else gets keys between them."""
+        last = 0
         try:
-            self._connection.executemany(statement.sql, map(statement.bind, rows))
-            ((last,),) = self._connection.execute("select last_insert_rowid()")
+            for begin in range(0, len(rows), _ROWS_AT_ONCE):
+                chunk = [statement.bind(values) for values in rows[begin : begin + _ROWS_AT_ONCE]]
+                inserted = self._connection.execute(statement.of_rows(len(chunk)), tuple(chain.from_iterable(chunk)))
+                last = inserted.lastrowid or 0
         except (sqlite3.Error, OverflowError) as error:
             raise self._explained(error) from error
-        return int(last) - len(rows) + 1
+        return last - len(rows) + 1
 
     async def execute(self, statement: Statement, values: Values) -> int:
         """Run a statement and return how many rows it changed."""

@@ -10,6 +10,7 @@ import pytest
 from flux.domain.events import ExecutionEventType as E
 from flux.domain.events import ExecutionState as S
 from flux.tui.model import equivalents
+from flux.tui.model.divergence import divergence_lines, is_divergence
 from flux.tui.model.filters import match_execution, parse
 from flux.tui.model.format import STATES, age, duration, failure, preview, state_text
 from flux.tui.model.jsonlines import json_lines, last_place, traceback_lines
@@ -411,3 +412,26 @@ def test_the_model_needs_no_terminal_library():
 def test_the_curl_call_is_quoted_for_every_shell():
     assert "'http://h:1/executions/abc?detailed=true'" in equivalents.show("abc").curl("http://h:1/")
     assert "?wait=a%20b%26c'" in equivalents.resume("abc", 1, "a b&c").curl("http://h:1")
+
+
+def test_a_divergence_shows_both_calls_their_lines_and_the_cause():
+    output = {
+        "type": "NonDeterminismError",
+        "recorded": "charge(amount=8) (event 5)",
+        "recorded_at": "/srv/order.py:21",
+        "attempted": "tax(amount=8)",
+        "attempted_at": "/srv/order.py:22",
+        "cause": "charge was replaced by it, or a call of tax was added before it",
+    }
+    assert is_divergence(output)
+    assert not is_divergence({"type": "ValueError"})
+    shown = [plain(line).rstrip() for line in divergence_lines(output, 50)]
+    assert shown[:6] == [
+        "recorded  charge(amount=8) (event 5)",
+        "          /srv/order.py:21",
+        "now       tax(amount=8)",
+        "          /srv/order.py:22",
+        "cause     charge was replaced by it, or a call of",
+        "          tax was added before it",
+    ]
+    assert "move, fork or retry" in " ".join(shown[6:])

@@ -7,6 +7,7 @@ from textual.containers import Container, Vertical
 
 from flux.domain.events import WaitKind
 from flux.tui.bindings import bindings
+from flux.tui.model.divergence import TITLE, divergence_lines
 from flux.tui.model.format import clock_time, ref_of, short_id, workflow_label
 from flux.tui.model.rows import WAIT_COLUMNS, wait_row
 from flux.tui.model.schema import build
@@ -70,7 +71,7 @@ class WaitingScreen(AreaScreen):
         if wait is None:
             view.show_sections((), "")
         else:
-            view.show_sections(_sections(wait))
+            view.show_sections(_sections(wait, max(view.size.width - 4, 20)))
 
     def _title(self, width: int) -> Line:
         wait = self.main.item
@@ -85,7 +86,9 @@ class WaitingScreen(AreaScreen):
         )
 
 
-def _sections(wait: PendingWaitModel) -> list[tuple[str, object]]:
+def _sections(wait: PendingWaitModel, width: int) -> list[tuple[str, object]]:
+    if wait.kind is WaitKind.DIVERGENCE:
+        return [(TITLE, Lines(divergence_lines(wait.output, width)))]
     sections: list[tuple[str, object]] = []
     if wait.output is not None:
         sections.append(("It shows", wait.output))

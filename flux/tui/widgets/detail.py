@@ -11,6 +11,7 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from flux.domain.events import ExecutionState
+from flux.tui.model.divergence import TITLE, divergence_lines, is_divergence
 from flux.tui.model.format import ref_of, short_id, state_style, state_text, took, workflow_label
 from flux.tui.model.jsonlines import traceback_lines
 from flux.tui.model.panes import Pane, PaneState
@@ -126,6 +127,8 @@ class DetailPane(Vertical):
         sections: list[tuple[str, object]] = [("Input", execution.input)]
         if execution.state is ExecutionState.FAILED and isinstance(execution.output, dict):
             sections.append((title, Lines(self._error_lines(execution.output))))
+        elif is_divergence(execution.output):
+            sections.append((TITLE, Lines(divergence_lines(execution.output, max(self.size.width - 4, 20)))))
         else:
             sections.append((title, execution.output))
         view.show_sections(sections)

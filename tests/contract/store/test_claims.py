@@ -214,3 +214,24 @@ async def test_a_stale_owner_in_another_process_is_refused(tmp_path, clock, make
     finally:
         await one.close()
         await two.close()
+
+
+async def test_an_owner_goes_on_behind_what_another_process_has_recorded(tmp_path, clock, make):
+    url = f"sqlite:///{tmp_path}/flux.db"
+    one, two = await Store.open(url, clock=clock), await Store.open(url, clock=clock)
+    try:
+        new = make.execution()
+        await one.executions.create(new)
+        await one.executions.claim(new.id, "one")
+        await one.executions.append(Append(new.id, 1, [make.event(E.WORKFLOW_STARTED, 1)]))
+        await two.executions.cancel(new.id, [make.event(E.WORKFLOW_CANCELLING)])
+        appended = await one.executions.append(Append(new.id, 1, [make.event(E.TASK_COMPLETED, 2)]))
+        assert appended.execution.state is ExecutionState.CANCELLING
+        await two.executions.append(Append(new.id, 1, [make.event(E.WORKFLOW_MOVED)], version=2))
+        released = await one.executions.append(Append(new.id, 1, [make.event(E.TASK_STARTED, 3)], release=True))
+        assert (released.execution.version, released.ready) == (2, True)
+        types = [E.WORKFLOW_STARTED, E.WORKFLOW_CANCELLING, E.TASK_COMPLETED, E.WORKFLOW_MOVED, E.TASK_STARTED]
+        assert [(event.seq, event.type) for event in await two.executions.history(new.id)] == [*enumerate(types, 1)]
+    finally:
+        await one.close()
+        await two.close()

@@ -64,3 +64,19 @@ def test_an_unknown_workflow_is_an_error(run):
     result = run("nope")
     assert result.exit_code == 1
     assert "default/hello" in result.stderr
+
+
+def test_edited_code_that_leaves_its_history_is_told_with_both_lines(run, tmp_path):
+    flow = FLOW.replace('return await pause("approval")', 'return await greet(await pause("approval"))')
+    flow = flow.replace("async def asks(ctx):", "async def asks(ctx):\n    await greet('Ada')")
+    file = tmp_path / "exec_flows.py"
+    file.write_text(flow)
+    execution_id = json.loads(run("asks").stdout.split("\n", 1)[1])["execution_id"]
+    file.write_text(flow.replace("'Ada'", "'Grace'"))
+    result = run("asks", "yes", "--resume", execution_id)
+    assert result.exit_code == 1
+    assert [" ".join(line.split()) for line in result.stderr.splitlines()][1:4] == [
+        "recorded greet(name='Ada') (event 2) exec_flows.py:20",
+        "now greet(name='Grace') exec_flows.py:20",
+        "cause its argument `name` was 'Ada' and is 'Grace'",
+    ]

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 NOW = "2026-01-02T03:04:05Z"
 EVENT = {"type": "TASK_COMPLETED", "source_id": "t", "name": "charge", "time": NOW, "id": "x", "seq": 3, "value": 7}
@@ -29,6 +30,27 @@ def test_show_prints_input_output_and_open_waits(server):
     assert 'output     {"amount": 3}' in result.stdout
     assert "waits for  input approval" in result.stdout
     assert "flux workflow resume shop/order e1 INPUT" in result.stderr
+
+
+def test_show_tells_where_code_and_history_have_parted(server):
+    output = {
+        "type": "NonDeterminismError",
+        "message": "Replay diverged.",
+        "recorded": "charge(amount=8) (event 5)",
+        "recorded_at": f"{Path.cwd()}/order.py:21",
+        "attempted": "tax(amount=8)",
+        "attempted_at": f"{Path.cwd()}/order.py:22",
+        "cause": "charge was replaced by it",
+    }
+    server.answers["GET /executions/e1"] = server.execution(state="PAUSED", output=output)
+    server.answers["GET /executions/e1/pending"] = [server.wait("divergence", kind="divergence", output=output)]
+    result = server.run("execution", "show", "e1")
+    assert "waits for  divergence\n" in result.stdout
+    lines = [line.split() for line in result.stderr.splitlines()]
+    assert ["recorded", "charge(amount=8)", "(event", "5)", "order.py:21"] in lines
+    assert ["now", "tax(amount=8)", "order.py:22"] in lines
+    assert ["cause", "charge", "was", "replaced", "by", "it"] in lines
+    assert "resume" not in result.stderr
 
 
 def test_an_unknown_execution_exits_with_one(server):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flux.codec import NULL, Codec, Payload, from_plain, preview, to_plain
-from flux.errors import CodecError
+from flux.errors import CodecError, NonDeterminismError
 
 codec = Codec("pkl", b"key")
 json_values = st.recursive(
@@ -166,3 +166,9 @@ def test_previews_of_what_dill_carries():
 
 def test_previews_show_values():
     assert preview(codec.encode({"a": (1, "é")})) == '{"a": [1, "é"]}'
+
+
+def test_a_divergence_shows_its_members():
+    error = NonDeterminismError(recorded="a()", recorded_at="x.py:1", attempted="b()", attempted_at="x.py:2", cause="c")
+    plain = to_plain(codec.encode(error))
+    assert {**error.extra(), "type": "NonDeterminismError", "message": str(error)}.items() <= plain.items()

@@ -8,8 +8,10 @@ import time
 import pytest
 
 from flux import task, workflow
+from flux.engine import branches
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 from flux.tasks import parallel, pipeline
+from flux.testing import FakeClock
 
 
 @task
@@ -154,6 +156,35 @@ async def test_a_resumed_back_off_waits_only_for_what_remains(lab):
     assert session.context.output == "loaded"
 
 
+async def test_a_crash_in_the_middle_of_a_back_off_waits_only_for_what_remains(lab):
+    load = flaky(1, retry_max_attempts=1)
+    lab.clock = FakeClock()
+
+    @workflow
+    async def w(ctx):
+        return await asyncio.gather(load(), asyncio.sleep(600))
+
+    crashed = asyncio.create_task(lab.run(w))
+    while "TASK_RETRY_FAILED" not in lab.types:
+        await asyncio.sleep(0.001)
+    crashed.cancel()
+    await asyncio.gather(crashed, return_exceptions=True)
+    lab.clock.advance(0.7)
+
+    @workflow
+    async def w(ctx):
+        return await load()
+
+    again = asyncio.create_task(lab.run(w))
+    while not lab.clock.sleeping:
+        await asyncio.sleep(0.001)
+    lab.clock.advance(0.25)
+    await asyncio.sleep(0.01)
+    assert "TASK_RETRY_STARTED" not in lab.types
+    lab.clock.advance(0.1)
+    assert (await again).context.output == "loaded"
+
+
 async def test_fallback_replaces_the_value(lab):
     async def instead(x: int = 7) -> str:
         return f"instead of {x}"
@@ -269,6 +300,46 @@ async def test_parallel_failure_lets_siblings_finish(lab):
     assert isinstance(session.context.output.inner_exception, ValueError)
     assert "COMPLETED double" in between(lab)
     assert between(lab)[-1] == "FAILED parallel"
+
+
+async def test_siblings_that_do_not_finish_in_time_are_cancelled(lab, monkeypatch):
+    monkeypatch.setattr(branches, "GRACE", 0.05)
+
+    @task
+    async def endless() -> None:
+        await asyncio.Event().wait()
+
+    @task
+    async def fails_later() -> None:
+        await asyncio.sleep(0.01)
+        raise LookupError("second")
+
+    @workflow
+    async def w(ctx):
+        return await parallel(endless(), fails_later(), boom())
+
+    session = await lab.run(w)
+    assert isinstance(session.context.output.inner_exception, ValueError)
+    assert between(lab)[-4:] == ["FAILED boom", "FAILED fails_later", "CANCELLED endless", "FAILED parallel"]
+
+
+async def test_the_failure_that_is_recorded_first_is_raised(lab):
+    @task
+    async def fails(after: float) -> None:
+        await asyncio.sleep(after)
+        raise LookupError(str(after))
+
+    @workflow
+    async def w(ctx):
+        try:
+            await fails.map([0.03, 0.01, 0.02])
+        except ExecutionError as error:
+            return str(error.inner_exception)
+
+    assert (await lab.run(w)).context.output == "0.01"
+    again = lab.log[: lab.types.index("WORKFLOW_COMPLETED")]
+    lab.log = again
+    assert (await lab.run(w)).context.output == "0.01"
 
 
 async def test_parallel_can_collect_failures(lab):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any
@@ -121,6 +123,8 @@ def test_several_pauses_want_a_name():
     paused = two_pauses.run()
     with pytest.raises(WaitAmbiguousError, match=r"a .*b "):
         two_pauses.resume(paused.execution_id, 1)
+    with pytest.raises(WaitAmbiguousError, match=r"a .*b "):
+        two_pauses.run(execution_id=paused.execution_id)
     assert two_pauses.resume(paused.execution_id, 2, wait="b").is_paused
     assert two_pauses.resume(paused.execution_id, 1, wait="a").output == [1, 2]
 
@@ -210,6 +214,68 @@ def test_an_execution_of_a_dead_process_goes_on(tmp_path):
     ctx = w.run(execution_id=execution_id)
     assert ctx.output == ["first", "second"]
     assert ledger.read_text() == "first\nsecond\n"
+
+
+def test_an_interrupted_sleep_is_waited_for():
+    @workflow
+    async def w(ctx):
+        await sleep(1.5)
+        return "awake"
+
+    def die_asleep() -> None:
+        threading.Timer(0.4, lambda: os._exit(9)).start()
+        w.run()
+
+    ctx = w.run(execution_id=interrupted(die_asleep))
+    assert ctx.output == "awake"
+    assert [str(event.type) for event in ctx.events].count("TASK_WAITING") == 1
+
+
+def test_an_answer_to_an_execution_of_a_dead_process(tmp_path):
+    @task
+    async def die_once() -> str:
+        if not (tmp_path / "died").exists():
+            (tmp_path / "died").touch()
+            await asyncio.sleep(0.2)
+            os._exit(9)
+        return "survived"
+
+    @workflow
+    async def w(ctx):
+        return await parallel(pause("a"), die_once())
+
+    execution_id = interrupted(lambda: w.run())
+    assert w.resume(execution_id, "answer").output == ["answer", "survived"]
+
+
+def test_an_execution_of_a_living_process_is_left_alone(tmp_path):
+    @task
+    async def hold() -> str:
+        (tmp_path / "held").touch()
+        while not (tmp_path / "go").exists():
+            await asyncio.sleep(0.01)
+        return "done"
+
+    @workflow
+    async def w(ctx):
+        return (await parallel(pause("a", timeout=0.9), hold(), raise_on_error=False))[1]
+
+    pid = os.fork()
+    if pid == 0:
+        try:
+            w.run()
+        finally:
+            os._exit(0)
+    while not (tmp_path / "held").exists():
+        time.sleep(0.01)
+    with closing(sqlite3.connect(os.environ["FLUX_HOME"] + "/flux.db")) as database:
+        ((execution_id,),) = database.execute("select id from executions")
+    for refused in (lambda: w.run(execution_id=execution_id), lambda: w.resume(execution_id, 1)):
+        with pytest.raises(ExecutionOwnedError, match=f"local:.*:{pid}"):
+            refused()
+    (tmp_path / "go").touch()
+    os.waitpid(pid, 0)
+    assert w.run(execution_id=execution_id).output == "done"
 
 
 async def test_a_running_execution_is_not_taken_twice():
@@ -310,3 +376,34 @@ async def test_waking_a_waiting_execution_lets_time_do_its_part():
     assert isinstance(ctx.output, ExecutionTimeoutError)
     assert (await host.wake(impatient, ctx.execution_id)).has_failed
     await store.close()
+
+
+def test_runs_share_the_cache_of_their_home():
+    ran = []
+
+    @task.with_options(cache=True)
+    def add(a, b):
+        ran.append((a, b))
+        return a + b
+
+    @workflow
+    async def adds(ctx):
+        return await add(*ctx.input)
+
+    assert [adds.run([1, 2]).output, adds.run([1, 2]).output, adds.run([1, 3]).output] == [3, 3, 4]
+    assert ran == [(1, 2), (1, 3)]
+
+
+def test_the_default_timeout_counts_in_local_runs(monkeypatch):
+    monkeypatch.setenv("FLUX_WORKERS__DEFAULT_TIMEOUT", "0.05")
+
+    @task
+    async def slow():
+        await asyncio.Event().wait()
+
+    @workflow
+    async def patient(ctx):
+        await slow()
+
+    output = patient.run().output
+    assert isinstance(output, ExecutionTimeoutError) and output.timeout == 0.05

@@ -218,3 +218,17 @@ async def test_an_error_of_a_commit_at_once_is_the_future_s(committer):
 
 def test_a_loop_that_cannot_be_read_never_seems_to_rest():
     assert not _comes_to_rest(asyncio.AbstractEventLoop())
+
+
+async def test_a_single_operation_gets_a_second_chance_with_nothing_remembered(driver):
+    remembered = [1]
+    committer = Committer(driver, on_undo=remembered.clear)
+
+    async def operation(transaction):
+        await transaction.execute(INSERT, {"n": 1})
+        if remembered:
+            raise ConflictError("what is remembered is outdated")
+        return "done"
+
+    assert await committer.submit(operation) == "done"
+    assert await numbers(driver) == [1]

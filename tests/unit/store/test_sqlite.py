@@ -168,3 +168,6 @@ async def test_rows_inserted_together_have_keys_in_a_row(driver):
     assert await driver.insert_many(insert, [{"x": x} for x in "ab"]) == 1
     assert await driver.insert_many(insert, [{"x": "c"}]) == 3
     assert await driver.get(statement("select id, x from t order by id"), {}) == [(1, "a"), (2, "b"), (3, "c")]
+    many = [{"x": "d"}] * (2 * module._ROWS_AT_ONCE + 1)
+    assert await driver.insert_many(insert, many) == 4
+    assert await driver.insert(insert, {"x": "e"}) == 4 + len(many)

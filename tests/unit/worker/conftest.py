@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import textwrap
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from flux.codec import Codec, from_plain
+from flux.codec import Codec, Payload, from_plain
 from flux.dispatch.port import (
     Acknowledged,
     Answered,
@@ -33,6 +33,7 @@ from flux.domain import (
     Execution,
     ExecutionEventType,
     ExecutionState,
+    Inquiry,
     LogLine,
     Module,
     WorkflowRef,
@@ -75,6 +76,8 @@ class ScriptedPort(WorkerPort):
         self.validations: dict[str, tuple[dict[str, object], ...]] = {}
         self.probes: dict[str, ProbeResult] = {}
         self.left: list[str] = []
+        self.asked: list[Inquiry] = []
+        self.kept: dict[str, Payload] = {}
         self.codec = Codec()
         self._queue: asyncio.Queue[Delivery | Exception] = asyncio.Queue()
         self._changed = asyncio.Condition()
@@ -194,6 +197,13 @@ class ScriptedPort(WorkerPort):
     async def logs(self, worker: str, lines: Sequence[LogLine]) -> None:
         self.lines.extend(lines)
         await self._tell()
+
+    async def ask(self, worker: str, execution_id: str, inquiry: Inquiry) -> Mapping[str, Payload]:
+        self.asked.append(inquiry)
+        if inquiry.value is not None:
+            self.kept |= dict.fromkeys(inquiry.names, inquiry.value)
+            return {}
+        return {name: self.kept[name] for name in inquiry.names if name in self.kept}
 
     async def died(self, worker: str, death: RunnerDied) -> None:
         self.deaths.append(death)

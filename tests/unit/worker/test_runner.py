@@ -54,3 +54,42 @@ async def test_imports_the_bundle_does_not_hold_come_from_the_folder_last(port, 
             return json.loads(str(importlib.import_module("plugin_on_disk").VALUE))
     """)
     assert await port.finished(port.submit(code, "late")) == 7
+
+
+async def test_what_one_runner_has_computed_another_one_uses(port, start, bundle):
+    code = bundle("""
+        import os
+
+        @task.with_options(cache=True)
+        def where(city):
+            return [city, os.getpid()]
+
+        @workflow
+        async def look(ctx):
+            return await where(ctx.input)
+    """)
+    agent = start()
+    first = await port.finished(port.submit(code, "look", "Rome"))
+    await agent.stop()
+    start(name="w2")
+    second = await port.finished(port.submit(code, "look", "Rome"))
+    assert first == second
+    assert port.types("e2").count("TASK_CACHE_HIT") == 1
+    assert [inquiry.kind for inquiry in port.asked] == ["cache_read", "cache_write", "cache_read"]
+
+
+async def test_the_settings_reach_running_code(port, start, bundle):
+    start(default_timeout=0.05)
+    code = bundle("""
+        import asyncio
+
+        @task
+        async def slow():
+            await asyncio.sleep(60)
+
+        @workflow
+        async def patient(ctx):
+            await slow()
+    """)
+    error = await port.finished(port.submit(code, "patient"))
+    assert (type(error).__name__, error.timeout) == ("ExecutionTimeoutError", 0.05)
