@@ -11,7 +11,8 @@
 ```
 
 Each event stands on a line of its own, so that files compare well. A value is `{"json": …}`, with the tags that the
-codec puts into JSON, or `{"dill": "<base64>", "preview": "…"}`. Members without a value are left out.
+codec puts into JSON, or `{"dill": "<base64>", "preview": "…"}`, or the same with `sealed` when it contains a secret.
+Members without a value are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any, Self
 
 from flux.clock import to_datetime, to_micros
 from flux.codec import NULL, Payload
+from flux.codec.payload import Encoding
 from flux.domain.events import Child, EventRecord, ExecutionEventType, ExecutionState, Wait, WaitKind
 from flux.domain.execution import Execution
 from flux.domain.workflow import WorkflowRef
@@ -213,7 +215,8 @@ def _read_value(value: Mapping[str, Any] | None) -> Payload | None:
     preview = value.get("preview", "")
     if "json" in value:
         return Payload(_dumped(value["json"]).encode(), "json", preview)
-    return Payload(base64.b64decode(value["dill"]), "dill", preview)
+    encoding: Encoding = "sealed" if "sealed" in value else "dill"
+    return Payload(base64.b64decode(value[encoding]), encoding, preview)
 
 
 def _time(micros: int | None) -> str | None:

@@ -50,6 +50,7 @@ def round_trip(*events: EventRecord) -> SavedHistory:
         Payload(b'"\\ud800"'),
         Payload('{"ü":"\N{SNOWMAN}"}'.encode()),
         Payload(b"\x00\xff", "dill", "pkg.Thing <Thing>"),
+        Payload(b"\x00\xff", "sealed", "•••"),
     ],
 )
 def test_values_come_back_byte_for_byte(payload):
