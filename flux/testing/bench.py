@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +27,7 @@ from flux.testing.answers import UNANSWERED, Answers, resolved
 from flux.testing.clock import FakeClock
 from flux.testing.events import Events
 from flux.testing.fakes import Fakes
+from flux.testing.given import Given
 from flux.testing.pacing import Pacer
 from flux.testing.points import Crash, Trap
 from flux.testing.traps import Traps
@@ -32,8 +35,8 @@ from flux.testing.traps import Traps
 if TYPE_CHECKING:
     from flux.engine.policies import Attempted, Body
 
-SIGNED_BY = b"flux.testing"
-"""What values that only dill can carry are signed with: a history that one test has saved is read by another."""
+KEY = b"flux.testing"
+"""Signs values that only dill can carry, and seals what contains a secret: the next test can read saved histories."""
 
 Act = Callable[[LocalHost], Awaitable[object]]
 
@@ -63,13 +66,14 @@ class Bench:
         standings: where each stands, by its id.
     """
 
-    def __init__(self, clock: FakeClock, fakes: Fakes, answers: Answers) -> None:
+    def __init__(self, clock: FakeClock, fakes: Fakes, answers: Answers, given: Given) -> None:
         self.clock = clock
         self.workflows: dict[str, Workflow[Any, Any]] = {}
         self.standings: dict[str, Standing] = {}
         self._fakes = fakes
         self._answers = answers
-        self._codec = Codec("pkl", SIGNED_BY)
+        self._given = given
+        self._codec = Codec("pkl", KEY)
         self._store: Store | None = None
         self._host: LocalHost | None = None
         self._pacer = Pacer(clock, lambda: self.host.sessions)
@@ -83,6 +87,7 @@ class Bench:
         Raises `UsageError` when it never comes to the point of a trap.
         """
         await self._open()
+        await self._given.keep(self.store)
         crashed = False
         try:
             async with self._pacer, self.traps.laid(execution_id, traps):
@@ -116,7 +121,7 @@ class Bench:
     async def load(self, saved: SavedHistory, execution_id: str) -> None:
         """Take an execution in as it was saved; the clock moves on to its last event."""
         execution = replace(saved.execution, id=execution_id, state=ExecutionState.CREATED, output=None)
-        claim = await self.store.executions.create_owned(execution, "local:saved")
+        claim = await self.store.executions.create_owned(execution, f"local:{socket.gethostname()}:{os.getpid()}")
         await self.store.executions.append(
             Append(execution_id, claim.execution.generation, tuple(_renumbered(saved.events)), release=True)
         )
@@ -156,7 +161,9 @@ class Bench:
 
     async def _open(self) -> None:
         if self._host is None:
-            self._store = await Store.open("sqlite:///:memory:", clock=self.clock, synchronous="normal")
+            self._store = await Store.open(
+                "sqlite:///:memory:", clock=self.clock, synchronous="normal", secrets_key=lambda: KEY
+            )
             self._host = LocalHost(
                 self._store, self._codec, self.clock, journal=self._journal, substitute=self._substitute
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +19,7 @@ from flux.testing.bench import Bench
 from flux.testing.bridge import Bridge
 from flux.testing.clock import START, FakeClock
 from flux.testing.fakes import Fake, Fakes
+from flux.testing.given import Given
 from flux.testing.points import Point
 from flux.testing.run import Run
 
@@ -31,18 +33,39 @@ class FluxEnv:
 
     Args:
         start: what the clock shows at the beginning; a day in June 2025 unless given.
+        secrets: what `secrets` holds at the beginning.
+        configs: what `configs` holds at the beginning.
 
     Attributes:
         runs: all runs so far.
     """
 
-    def __init__(self, *, start: datetime | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        start: datetime | None = None,
+        secrets: Mapping[str, str] | None = None,
+        configs: Mapping[str, Any] | None = None,
+    ) -> None:
         self._clock = FakeClock(START if start is None else to_micros(start))
         self._fakes = Fakes()
         self._answers = Answers()
-        self._bench = Bench(self._clock, self._fakes, self._answers)
+        self._given = Given()
+        self._bench = Bench(self._clock, self._fakes, self._answers, self._given)
         self._bridge = Bridge()
+        self.secrets.update(secrets or {})
+        self.configs.update(configs or {})
         self.runs: list[Run] = []
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What tasks with `secret_requests` are given, by name; each run takes what is in it when it goes on."""
+        return self._given.secrets
+
+    @property
+    def configs(self) -> dict[str, Any]:
+        """What tasks with `config_requests` are given, by name."""
+        return self._given.configs
 
     @property
     def now(self) -> datetime:

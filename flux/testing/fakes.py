@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from flux.clock import Clock, to_datetime
+from flux.engine.injection import for_handler
 from flux.engine.quiet import FluxFuture
 from flux.engine.task import Task
 
@@ -98,16 +99,15 @@ def _arguments(attempt: Attempted) -> dict[str, Any]:
 
 
 async def _called(function: Callable[..., Any], attempt: Attempted) -> Any:
-    injected = _accepted(function, attempt.injected)
-    result = function(*attempt.args, **attempt.kwargs, **injected)
+    """With the task's arguments, and of what Flux adds to them that which the function names."""
+    given = await for_handler(attempt, function) if _has_signature(function) else {}
+    result = function(*attempt.args, **attempt.kwargs, **given)
     return await result if inspect.isawaitable(result) else result
 
 
-def _accepted(function: Callable[..., Any], injected: Mapping[str, Any]) -> dict[str, Any]:
-    """Of what Flux adds to a task's arguments, that which the fake wants to see."""
+def _has_signature(function: Callable[..., Any]) -> bool:
     try:
-        parameters = inspect.signature(function).parameters
+        inspect.signature(function)
     except (TypeError, ValueError):
-        return {}
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    return {name: value for name, value in injected.items() if takes_all or name in parameters}
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import BaseModel, Field
@@ -176,6 +177,62 @@ def test_real_work_is_waited_for_and_takes_no_time(env: FluxEnv) -> None:
     assert run.has_succeeded
     assert done == ["async", "sync"]
     assert run.elapsed == timedelta()
+
+
+# -- secrets and configs -----------------------------------------------------------------------
+
+
+@task.with_options(secret_requests=["API_KEY"], config_requests=["limits"])
+async def call_api(secrets: dict[str, str], config: dict[str, Any]) -> list[object]:
+    return [secrets["API_KEY"][-4:], config["limits"]["rows"]]
+
+
+@workflow
+async def uses_api(ctx) -> list[object]:
+    first = await call_api()
+    await pause("go")
+    return [first, await call_api()]
+
+
+def test_tasks_get_their_secrets_and_configs() -> None:
+    with FluxEnv(secrets={"API_KEY": "hunter-2001"}, configs={"limits": {"rows": 10}}) as env:
+        run = env.run(uses_api)
+        env.secrets["API_KEY"] = "hunter-2002"
+        env.configs["limits"]["rows"] = 20
+        assert run.answer(None).result() == [["2001", 10], ["2002", 20]]
+
+
+def test_missing_ones_are_named(env: FluxEnv) -> None:
+    env.configs["limits"] = {"rows": 1}
+    error = env.run(uses_api).output
+    assert str(error.inner_exception) == "The following secrets were not found: ['API_KEY']"
+    env.secrets["API_KEY"] = "hunter-2001"
+    assert env.run(uses_api).is_paused
+    del env.secrets["API_KEY"], env.configs["limits"]
+    assert env.run(uses_api).has_failed
+
+
+def test_fakes_are_given_what_they_name() -> None:
+    with FluxEnv(secrets={"API_KEY": "hunter-2001"}, configs={"limits": {"rows": 10}}) as env:
+        env.fake(call_api, "plain", lambda secrets: len(secrets["API_KEY"]))
+        env.answer("go", None)
+        assert env.run(uses_api).result() == ["plain", 11]
+
+
+def test_a_secret_is_nowhere_in_the_saved_history(tmp_path) -> None:
+    @task.with_options(secret_requests=["API_KEY"])
+    async def leak(secrets: dict[str, str]) -> str:
+        return f"the key is {secrets['API_KEY']}"
+
+    @workflow
+    async def w(ctx) -> str:
+        return await leak()
+
+    file = tmp_path / "leak.json"
+    with FluxEnv(secrets={"API_KEY": "hunter-2001"}) as env:
+        env.run(w).save(file)
+        assert "hunter" not in file.read_text()
+        assert env.replay(w, file).result() == "the key is hunter-2001"
 
 
 # -- saved histories ---------------------------------------------------------------------------
