@@ -11,7 +11,7 @@ FluxError                          code, status, exit_code, hint
 │  ├─ WorkflowNotFoundError, VersionNotFoundError, TaskNotFoundError
 │  ├─ ExecutionContextNotFoundError
 │  ├─ WaitNotFoundError
-│  ├─ WorkerNotFoundError
+│  ├─ WorkerNotFoundError, OutputNotFoundError
 │  ├─ ServiceNotFoundError, EndpointNotFoundError
 │  └─ SecretNotFoundError, ConfigNotFoundError
 ├─ ConflictError                   the thing exists, but not in a state that allows this
@@ -235,6 +235,12 @@ class WorkerNotFoundError(NotFoundError):
     """No worker of that name is registered."""
 
     code = "worker_not_found"
+
+
+class OutputNotFoundError(NotFoundError):
+    """A stored output is gone."""
+
+    code = "output_not_found"
 
 
 class ServiceNotFoundError(NotFoundError):

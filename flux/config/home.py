@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ class Home:
                 self.create()
                 with self._locked():
                     if not file.exists():
-                        _write_private(file, generate())
+                        write_durably(file, f"{generate()}\n".encode())
             text = file.read_text(encoding="utf-8").strip()
         if not text:
             raise ConfigurationError(f"'{file}' is empty.", hint="Restore it from a backup, or delete it.")
@@ -112,13 +113,13 @@ def derive_key(secret: str, purpose: str) -> bytes:
     return hmac.new(secret.encode(), purpose.encode(), hashlib.sha256).digest()
 
 
-def _write_private(file: Path, text: str) -> None:
+def write_durably(file: Path, data: bytes) -> None:
     """Write a file in one step, readable by its owner only and on the disk before anything relies on it."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text + "\n")
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(data)
         stream.flush()
         os.fsync(stream.fileno())
     draft.replace(file)

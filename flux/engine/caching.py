@@ -62,13 +62,16 @@ def cache_key(attempt: Attempted) -> str | None:
 
 
 def _arguments(attempt: Attempted) -> dict[str, Any] | None:
-    """By the names of the parameters, defaults filled in: how a call passes its arguments does not matter."""
+    """By the names of the parameters, defaults filled in: how a call passes its arguments does not matter.
+
+    What Flux adds (`secrets`, `metadata`) is not among them.
+    """
     try:
-        bound = inspect.signature(attempt.task.func).bind(*attempt.args, **{**attempt.kwargs, **attempt.injected})
+        bound = inspect.signature(attempt.task.func).bind_partial(*attempt.args, **attempt.kwargs)
     except (TypeError, ValueError):  # a call that will fail, or a function without a signature
         return None
     bound.apply_defaults()
-    return {name: value for name, value in bound.arguments.items() if name not in attempt.injected}
+    return dict(bound.arguments)
 
 
 def _module(func: Any) -> str:

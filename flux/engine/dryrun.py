@@ -147,6 +147,11 @@ class DrySession(Session):
 
     # -- calls ---------------------------------------------------------------------------------
 
+    async def _keep_output(self, output: Any) -> Any:
+        """Store nothing: a reference cannot be compared, the recorded one stands for it."""
+        end = self._past.end
+        return output if end is None or end.payload is None else self.codec.decode(end.payload)
+
     def _replay(self, outcome: EventRecord) -> Any:
         if self._observer is not None:
             self._observer(outcome)

@@ -47,8 +47,8 @@ class CommonOptions:
             value = getattr(self, field.name)
             if value is None:
                 object.__setattr__(self, field.name, field.default)
-            elif (rule := _RULES.get(field.name)) and not rule.holds(value):
-                raise UsageError(f"{field.name}={value!r} is not an option of a task.", hint=f"It is {rule.text}.")
+            else:
+                check_option(field.name, value)
 
     @property
     def cached_for(self) -> int | None:
@@ -71,6 +71,13 @@ class TaskOptions(CommonOptions):
     secret_requests: Sequence[str] = ()
     config_requests: Sequence[str] = ()
     metadata: bool = False
+
+
+def check_option(name: str, value: Any, owner: str = "task") -> None:
+    """Raises `UsageError` for a value that an option does not take."""
+    rule = _RULES[name]
+    if not rule.holds(value):
+        raise UsageError(f"{name}={value!r} is no option of a {owner}.", hint=f"{name} is {rule.text}.")
 
 
 def changed(options: Options, *args: Any, **given: Any) -> Options:

@@ -18,12 +18,15 @@ from flux.engine.calls import Call
 from flux.engine.frame import Frame, current_frame, entered
 from flux.engine.handlers import arguments_for
 from flux.engine.injection import INJECTED, for_body, for_handler
+from flux.engine.keeping import perform_kept
 from flux.engine.task import Task
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
 
 if TYPE_CHECKING:
     from flux.engine.options import TaskOptions
     from flux.engine.session import Session
+
+__all__ = ["Attempted", "Substitute", "perform_kept", "roll_back", "with_policies"]
 
 _T = ExecutionEventType
 MAX_DELAY = 600.0

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import Context
 
 from flux.engine.quiet import FluxFuture, Quiet
@@ -80,6 +81,7 @@ class Releaser:
         self._held: deque[FluxFuture] = deque()
         self._live: deque[FluxFuture] = deque()
         self._pumping = False
+        self._holding = 0
         self._deadline: asyncio.TimerHandle | None = None
         self._context = Context()
         self._spins = 0
@@ -140,6 +142,16 @@ class Releaser:
         self._recorded = deque(call_id for call_id in self._recorded if call_id not in call_ids)
         self._missing.difference_update(call_ids)
 
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Deliver nothing during the block: an outcome takes effect only behind it."""
+        self._holding += 1
+        try:
+            yield
+        finally:
+            self._holding -= 1
+            self._wake()
+
     def deliver(self, future: FluxFuture) -> None:
         """Resolve `future` when everything delivered before has taken effect."""
         if self._pumping or self._live or not self.open or self._quiet.busy():
@@ -162,6 +174,7 @@ class Releaser:
     def _is_next(self, call_id: str) -> bool:
         return (
             not self._waiting
+            and not self._holding
             and bool(self._recorded)
             and self._recorded[0] == call_id
             and call_id not in self._cancelled
@@ -190,6 +203,8 @@ class Releaser:
             self._on_error(error)
 
     def _step(self) -> None:
+        if self._holding:
+            return  # who holds will wake
         if self._is_busy() or self._release_one():
             self._wake()
         elif self.open:
@@ -262,7 +277,7 @@ class Releaser:
 
     def _expire(self) -> None:
         self._deadline = None
-        if self.open or self.closed:
+        if self.open or self.closed or self._holding:
             return
         if self._waits_for_own_cancel():
             self._cancelled.pop(self._recorded[0])

@@ -17,6 +17,7 @@ from flux.engine.divergence import Parting, describe_divergence
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import HASH, History, RecordedCall
+from flux.engine.keeping import keep
 from flux.engine.naming import displayed
 from flux.engine.ports import Adopt, Desk, EmptyDesk, Journal, Surroundings, ValueCodec
 from flux.engine.quiet import FluxFuture, Quiet, awaits_outside
@@ -155,10 +156,16 @@ class Session:
             self.recorder.note(_T.WORKFLOW_STARTED, self.workflow_source, self.workflow.name, self.execution.input)
         self.context._set_input(coerce_input(self.workflow, self.codec.decode(self.execution.input)))
         try:
-            return await self.workflow.func(self.context)
+            output = await self.workflow.func(self.context)
+            return output if self.workflow.output_storage is None else await self._keep_output(output)
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio lets these two stop the whole loop; one execution's exit is its own failure.
             raise RuntimeError(f"the workflow raised {type(error).__name__}({error})") from error
+
+    async def _keep_output(self, output: Any) -> Any:
+        """Give the output to the workflow's storage, once it is sure that replay has come to its end."""
+        await self.releaser.admit("")
+        return await keep(self, self.workflow.output_storage, "output", output)
 
     def _body_done(self, root: asyncio.Task[Any]) -> None:
         if self.dropped or self._over.done() or self.releaser.closed:
@@ -254,12 +261,17 @@ class Session:
     # -- calls ---------------------------------------------------------------------------------
 
     async def perform(
-        self, call: Call, body: Callable[[], Awaitable[Any]], undo: Callable[[], Awaitable[None]] | None = None
+        self,
+        call: Call,
+        body: Callable[[], Awaitable[Any]],
+        undo: Callable[[], Awaitable[None]] | None = None,
+        opened: Callable[[Any], Awaitable[Any]] | None = None,
     ) -> Any:
         """The outcome of a call: the recorded one when its turn comes, else that of running `body`.
 
         Args:
             undo: rolls a call back that an earlier activation has begun and that is cancelled now.
+            opened: makes of a recorded value what the code gets, unless that is the value itself.
         """
         if asyncio.get_running_loop() is not self.loop:
             raise UsageError(
@@ -271,13 +283,23 @@ class Session:
             self._awaited[call.id] = call
             await self.releaser.recorded(call.id)
             del self._awaited[call.id]
-            return self._replay(recorded.outcome)
+            value = self._replay(recorded.outcome)
+            return value if opened is None else await self._open(opened, value)
         if self.dropped:
             # A `finally` block of a body that is being thrown away: it ends here, quietly.
             raise GeneratorExit
         if recorded is None and not self.releaser.open and self.recorder.attempted is None:
             self.recorder.attempted = call
         return await self._perform_anew(call, recorded, body, undo)
+
+    async def _open(self, opened: Callable[[Any], Awaitable[Any]], recorded: Any) -> Any:
+        """Open a recorded value; nothing else is delivered meanwhile. Without it the code cannot go on."""
+        try:
+            with self.releaser.hold():
+                return await opened(recorded)
+        except Exception as error:
+            self.fail(error)
+            return await FluxFuture(loop=self.loop)
 
     def _replay(self, outcome: EventRecord) -> Any:
         return self.recorder.replay(outcome)

@@ -92,7 +92,11 @@ class Task(Generic[P, R]):
         call = self._identify(frame, args, kwargs, location)
         attempt = policies.Attempted(frame.session, self, call, args, kwargs, self._injected(call))
         body, undo = partial(policies.carry_out, attempt), partial(policies.roll_back, attempt)
-        outcome: R = await frame.session.perform(call, body, undo)
+        outcome: R
+        if self.options.output_storage is None:
+            outcome = await frame.session.perform(call, body, undo)
+        else:
+            outcome = await policies.perform_kept(attempt, body, undo)
         return outcome
 
     def _identify(self, frame: Frame, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> Call:

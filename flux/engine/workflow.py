@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar
 
 from flux.domain.workflow import DEFAULT_NAMESPACE, ResourceRequest, WorkflowRef, WorkflowSpec, check_name
 from flux.engine.context import ExecutionContext
+from flux.engine.options import check_option
 from flux.engine.types import input_type, json_schema, output_type
 from flux.errors import UsageError
 
@@ -54,6 +55,8 @@ class Workflow(Generic[I, O]):
         self.schedule = schedule
         self.timeout = timeout
         self.secret_requests = list(secret_requests)
+        if output_storage is not None:
+            check_option("output_storage", output_storage, "workflow")
         self.output_storage = output_storage
         self.requests = requests
         self.durability = _checked_durability(durability)

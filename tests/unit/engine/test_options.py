@@ -42,7 +42,7 @@ from flux.errors import UsageError
 def test_wrong_values_are_refused_by_name(option, value):
     with pytest.raises(UsageError, match=option) as caught:
         task.with_options(**{option: value})
-    assert caught.value.hint.startswith("It is ")
+    assert caught.value.hint.startswith(f"{option} is ")
 
 
 def test_unknown_options_are_refused_with_the_nearest_known_one():

@@ -93,3 +93,21 @@ async def test_the_settings_reach_running_code(port, start, bundle):
     """)
     error = await port.finished(port.submit(code, "patient"))
     assert (type(error).__name__, error.timeout) == ("ExecutionTimeoutError", 0.05)
+
+
+async def test_outputs_lie_in_the_home_of_the_worker(port, start, bundle, tmp_path):
+    start(home=str(tmp_path / "home"), key=b"k")
+    code = bundle("""
+        from flux.output_storage import LocalFileStorage
+
+        @task.with_options(output_storage=LocalFileStorage())
+        def make():
+            return {1, 2}
+
+        @workflow
+        async def sizes(ctx):
+            return len(await make())
+    """)
+    assert await port.finished(port.submit(code, "sizes")) == 2
+    (file,) = (tmp_path / "home" / "outputs").iterdir()
+    assert file.name.startswith("e1.1.make_")
