@@ -73,7 +73,7 @@ def displayed(name: str) -> str:
     """A filled-in name as it is shown: one line of bounded length.
 
     Example:
-        >>> displayed("load_a\nb")
+        >>> displayed("load_a\\nb")
         'load_a b'
     """
     return "".join(letter if letter.isprintable() else " " for letter in name[:MAX_LENGTH])
