@@ -181,8 +181,14 @@ def rerun(
 
 
 def _check_replayable(execution: ExecutionDetail) -> None:
+    from flux.codec import HIDDEN
     from flux.errors import UsageError
 
+    if execution.input == HIDDEN:
+        raise UsageError(
+            f"The input of '{execution.execution_id}' contains a secret, which is not shown to anybody.",
+            hint=f"Give it again: flux workflow run {_ref(execution)} INPUT",
+        )
     if isinstance(execution.input, dict) and set(execution.input) == {"$type", "preview"}:
         raise UsageError(
             f"The input of '{execution.execution_id}' is a Python object ({execution.input['$type']}) that JSON "

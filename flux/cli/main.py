@@ -28,6 +28,8 @@ COMMANDS = {
     "workflow": Entry("flux.cli.workflow", "Register, look at and run workflows."),
     "execution": Entry("flux.cli.execution", "Look at executions, answer, cancel and rerun them."),
     "service": Entry("flux.cli.service", "Offer workflows as plain HTTP endpoints."),
+    "secrets": Entry("flux.cli.secrets", "Keep secrets for the tasks that ask for them."),
+    "configs": Entry("flux.cli.configs", "Keep values for the tasks that ask for them."),
     "worker": Entry("flux.cli.worker", "Look at workers."),
     "start": Entry("flux.cli.start", "Start a server, a worker or an MCP server, without a dashboard."),
     "top": Entry("flux.cli.top", "Attach the dashboard to a server that runs elsewhere."),

@@ -54,6 +54,18 @@ async def fetch_configs(session: Session, names: Sequence[str]) -> dict[str, Any
     return await _fetch(session, InquiryKind.CONFIGS, names)
 
 
+def check_complete(kind: str, names: Sequence[str], found: Mapping[str, Any]) -> None:
+    """Raises `ValueError` that names what was not found.
+
+    Example:
+        >>> check_complete("secrets", ["X"], {})
+        Traceback (most recent call last):
+        ValueError: The following secrets were not found: ['X']
+    """
+    if missing := [name for name in names if name not in found]:
+        raise ValueError(f"The following {kind} were not found: {missing}")
+
+
 def _secrets_of(attempt: Attempted, func: Callable[..., Any]) -> Sequence[str]:
     """Those the task asks for; those of the workflow too, for a function that takes secrets."""
     own, shared = attempt.task.options.secret_requests, attempt.session.workflow.secret_requests
@@ -78,8 +90,7 @@ def _filled(key: str, attempt: Attempted) -> str:
 
 async def _fetch(session: Session, kind: InquiryKind, names: Sequence[str]) -> dict[str, Any]:
     found = await session.ask(Inquiry(kind, tuple(names)))
-    if missing := [name for name in names if name not in found]:
-        raise ValueError(f"The following {kind.value} were not found: {missing}")
+    check_complete(kind.value, names, found)
     return {name: session.codec.decode(found[name]) for name in names}
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock, SystemClock
 from flux.codec import Codec, Payload, Redactor, to_plain
-from flux.config.home import Home
 from flux.domain import (
     Claim,
     EventRecord,
@@ -29,6 +28,7 @@ from flux.engine.types import check_answer, coerce_input, resolve_model
 from flux.engine.workflow import Workflow
 from flux.errors import ExecutionOwnedError, InvalidInputError, WaitAmbiguousError
 from flux.local.journal import LocalJournal
+from flux.local.opening import open_store
 from flux.local.source import source_digest
 from flux.store import Store, StoreDesk
 
@@ -50,19 +50,10 @@ async def open_host() -> AsyncIterator[LocalHost]:
     from flux.config import load_settings
 
     settings = load_settings({})
-    Home(settings.home).create()
     clock = SystemClock()
-    codec = Codec(settings.serializer, settings.signing_key(), _redactor)
-    store = await Store.open(
-        settings.database_url,
-        clock=clock,
-        synchronous=settings.database_synchronous,
-        secrets_key=settings.secrets_key,
-    )
-    try:
+    async with open_store(settings, clock) as store:
+        codec = Codec(settings.serializer, settings.signing_key(), _redactor)
         yield LocalHost(store, codec, clock, surroundings=Surroundings(settings.home, settings.workers.default_timeout))
-    finally:
-        await store.close()
 
 
 class LocalHost:

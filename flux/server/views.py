@@ -21,7 +21,7 @@ def plain(payload: Payload | None, *, brief: bool = False) -> Any:
     """A payload's value as plain JSON; `brief` shortens large ones to a preview."""
     if payload is None or payload is NULL:
         return None
-    if brief and len(payload.data) > LARGE:
+    if brief and len(payload.data) > LARGE and payload.encoding != "sealed":
         return {"$type": "truncated", "preview": payload.preview or preview(payload)}
     return to_plain(payload)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from flux.codec import HIDDEN
 from flux.domain.events import ExecutionState, WaitKind
 from flux.tui.model import equivalents
 from flux.tui.model.equivalents import Equivalent
@@ -136,6 +137,8 @@ def _can_answer(wait: PendingWaitModel) -> str:
 
 
 def _can_rerun(context: Context) -> str:
+    if context.execution is not None and context.execution.input == HIDDEN:
+        return "its input contains a secret, which is not shown here: run the workflow anew"
     return _has_execution(context) or _online(context)
 
 

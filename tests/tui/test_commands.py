@@ -64,6 +64,8 @@ def test_commands_say_why_they_make_no_sense():
     assert BY_ID["execution.resume"].when(context) == "the execution does not wait for an answer"
     assert BY_ID["execution.rerun"].when(context) == ""
     assert BY_ID["execution.rerun"].when(Context(execution=done, connected=False)) == "the server does not answer"
+    hidden = Context(execution=done.model_copy(update={"input": "•••"}))
+    assert "secret" in BY_ID["execution.rerun"].when(hidden)
     assert BY_ID["reload.now"].when(Context(attached=True))
 
 

@@ -111,3 +111,10 @@ def test_workers_are_listed_and_shown(server):
     server.answers["GET /workers/w1"] = worker
     assert server.run("worker", "list").stdout.splitlines()[1].split() == ["w1", "online", "2/100", "remote", "3.12"]
     assert "2 of 100" in server.run("worker", "show", "w1").stdout
+
+
+def test_an_input_with_a_secret_cannot_be_run_again(server):
+    server.answers["GET /executions/e1"] = server.execution(input="•••")
+    result = server.run("execution", "rerun", "e1")
+    assert (result.exit_code, len(server.asked)) == (2, 1)
+    assert "contains a secret" in result.stderr

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from flux import task, workflow
-from flux.codec import Payload
+from flux.codec import Codec, Payload, Redactor
 from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState, Wait, WaitKind, WorkflowRef
 from flux.domain.saved import SavedHistory
 from flux.domain.verdict import Outcome
@@ -62,6 +62,12 @@ def test_all_members_come_back():
     full = replace(EVENT, ordinal=4, parent="outer_1", digest="ab", location="/srv/order.py:7", wait=wait)
     answer = EventRecord(ExecutionEventType.WORKFLOW_RESUMING, "e1", "order", 9, "x", seq=2, wait_id="pause_1")
     round_trip(full, answer)
+
+
+def test_what_is_sealed_stays_sealed_and_can_be_opened_again():
+    codec = Codec("pkl", b"key", Redactor(["hunter2!"]))
+    (event,) = round_trip(replace(EVENT, payload=codec.encode(["hunter2!"]))).events
+    assert codec.decode(event.payload) == ["hunter2!"]
 
 
 def test_plain_values_can_be_read_in_the_file():
