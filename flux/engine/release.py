@@ -165,6 +165,13 @@ class Releaser:
         """Look again whether something can be delivered, or nothing can move."""
         self._wake()
 
+    def conclude(self) -> bool:
+        """The code has ended: whether it has met every recorded call. What is held back stays so."""
+        if not self._recorded and not self._missing:
+            self._held.clear()
+            self._open()
+        return self.open
+
     def close(self) -> None:
         """Deliver nothing more."""
         self.closed = True

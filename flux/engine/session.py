@@ -183,7 +183,7 @@ class Session:
 
     def _end(self, root: asyncio.Task[Any]) -> None:
         ending = ending_of(root, self)
-        if self.releaser.open:
+        if self.releaser.conclude():
             self._finish(ending)
         else:
             self._diverge()

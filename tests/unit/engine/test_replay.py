@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flux import task, workflow
-from flux.tasks import choice, now, parallel, pipeline, randint, randrange, sleep, uuid4
+from flux.tasks import choice, now, parallel, pause, pipeline, randint, randrange, sleep, uuid4
+from flux.testing import FakeClock
 
 ledger: Counter[str] = Counter()
 
@@ -174,6 +175,26 @@ async def test_a_crash_at_any_append_loses_no_recorded_outcome(new_lab):
         outcomes = Counter(event.source_id for event in lab.log if event.type == "TASK_COMPLETED")
         assert completed <= set(outcomes)
         assert set(outcomes.values()) == {1}
+
+
+async def test_a_task_that_the_ending_code_cancels_is_no_divergence(lab):
+    @workflow
+    async def w(ctx):
+        nap = asyncio.create_task(sleep(3600))
+        answer = await pause("answer")
+        nap.cancel()
+        return answer
+
+    lab.clock = FakeClock()
+    await lab.run(w)
+    lab.answer("answer", 7)
+    assert (await lab.run(w)).context.output == 7
+    assert lab.types[-2:] == ["TASK_CANCELLED", "WORKFLOW_COMPLETED"]
+    lab.log.pop()  # the process died just before it
+    session = await lab.run(w)
+    assert session.divergence is None
+    assert session.context.output == 7
+    assert lab.types.count("TASK_CANCELLED") == 1
 
 
 async def test_a_stale_owner_stops_without_writing(lab):
