@@ -246,9 +246,9 @@ class Session:
         self.context._extend([event], event.seq)
         self.waits.answered(event)
 
-    def child_paused(self, wait_id: str) -> None:
-        """The child behind a wait waits for a person: there is nothing to stay in memory for."""
-        self.waits.pause(wait_id)
+    def child_rests(self, wait_id: str) -> None:
+        """The child behind a wait does not go on here: there is nothing to stay in memory for."""
+        self.waits.rest(wait_id)
         self.releaser.wake()
 
     def cancel(self, event: EventRecord) -> None:
@@ -436,7 +436,7 @@ class Session:
             self.recorder.note_paused(self.waits.human)
             self.context._show(self.waits.human[0].output)
             self._let_go()
-        elif not self.local or (self.waits.paused_below and not self.waits.backing_off):
+        elif not self.local or (self.waits.resting_below and not self.waits.backing_off):
             self._let_go()
 
     def _is_waiting(self) -> bool:

@@ -28,7 +28,7 @@ class Waits:
         self._calls = calls
         self._answers = {wait_id: _unread(history, wait_id) for wait_id in history.answers}
         self._open: dict[str, tuple[Wait, FluxFuture]] = {}
-        self._paused: set[str] = set()
+        self._resting: set[str] = set()
         self._timers: set[asyncio.Task[None]] = set()
 
     @property
@@ -42,9 +42,9 @@ class Waits:
         return [wait for wait, _ in self._open.values() if wait.kind in HUMAN_WAITS]
 
     @property
-    def paused_below(self) -> bool:
-        """Whether a child that is waited for waits for a person itself."""
-        return any(wait_id in self._paused for wait_id in self._open)
+    def resting_below(self) -> bool:
+        """Whether a child that is waited for does not go on in this process."""
+        return any(wait_id in self._resting for wait_id in self._open)
 
     @property
     def consumable(self) -> bool:
@@ -68,9 +68,9 @@ class Waits:
             future.set_result(answers.pop(0))
         return future
 
-    def pause(self, wait_id: str) -> None:
-        """The child behind a wait is paused; it goes on only when this activation has ended."""
-        self._paused.add(wait_id)
+    def rest(self, wait_id: str) -> None:
+        """The child behind a wait does not go on while this activation lasts."""
+        self._resting.add(wait_id)
 
     def leave(self, wait: Wait) -> None:
         """The wait is over."""

@@ -7,6 +7,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, ParamSpec, TypeVar
+from weakref import WeakValueDictionary
 
 from flux.domain.workflow import DEFAULT_NAMESPACE, ResourceRequest, WorkflowRef, WorkflowSpec, check_name
 from flux.engine.context import ExecutionContext
@@ -68,6 +69,7 @@ class Workflow(Generic[I, O]):
         self.__module__ = func.__module__
         self.__doc__ = func.__doc__
         self.__wrapped__ = func
+        _defined[self.ref] = self
 
     @property
     def ref(self) -> WorkflowRef:
@@ -164,6 +166,14 @@ class Workflow(Generic[I, O]):
 
     def __repr__(self) -> str:
         return f"<workflow {self.ref}>"
+
+
+_defined: WeakValueDictionary[WorkflowRef, Workflow[Any, Any]] = WeakValueDictionary()
+
+
+def defined(ref: WorkflowRef) -> Workflow[Any, Any] | None:
+    """The workflow of that name that was defined last in this process: local runs find children by it."""
+    return _defined.get(ref)
 
 
 def _check_signature(func: Callable[..., Any]) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import uuid
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +18,21 @@ from flux.domain import (
     ExecutionState,
     PendingWait,
     WaitKind,
+    WorkflowRef,
 )
 from flux.engine.context import ExecutionContext
 from flux.engine.ports import Journal, Surroundings, ValueCodec
 from flux.engine.session import Session
 from flux.engine.types import check_answer, coerce_input, resolve_model
 from flux.engine.workflow import Workflow
-from flux.errors import ExecutionOwnedError, InvalidInputError, WaitAmbiguousError
-from flux.local.journal import LocalJournal
+from flux.errors import ConflictError, ExecutionOwnedError, InvalidInputError, WaitNotFoundError
+from flux.local.household import Household, running
+from flux.local.journal import LocalJournal, Told
 from flux.local.opening import open_store
+from flux.local.owners import lives, this_process
 from flux.local.source import source_digest
 from flux.store import Store, StoreDesk
+from flux.store.rules import choose_wait
 
 if TYPE_CHECKING:
     from flux.engine.policies import Substitute
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 _T = ExecutionEventType
 _redactor = Redactor()
 """Knows the secrets that this process has been given."""
-
-_running: set[str] = set()
-"""Executions that this very process runs now."""
 _NOWHERE = Surroundings()
 
 
@@ -63,7 +62,8 @@ class LocalHost:
     executions but never dispatches them.
 
     Args:
-        journal: makes what writes the events of one execution; the store's unless given.
+        journal: makes what writes the events of one execution, and is handed whom to tell what that means for
+            others; the store's unless given.
         substitute: see `Session`.
         surroundings: see `Session`.
 
@@ -77,7 +77,7 @@ class LocalHost:
         codec: ValueCodec,
         clock: Clock,
         *,
-        journal: Callable[[Execution], Journal] | None = None,
+        journal: Callable[[Execution, Told], Journal] | None = None,
         substitute: Substitute | None = None,
         surroundings: Surroundings = _NOWHERE,
     ) -> None:
@@ -88,7 +88,8 @@ class LocalHost:
         self._substitute = substitute
         self._surroundings = surroundings
         self.sessions: dict[str, Session] = {}
-        self._owner = f"local:{socket.gethostname()}:{os.getpid()}"
+        self._households: list[Household] = []
+        self._owner = this_process()
 
     async def start(self, workflow: Workflow[Any, Any], input: Any, execution_id: str = "") -> ExecutionContext[Any]:
         """Begin a new execution, with a new id unless one is given, and run it as far as it goes."""
@@ -104,20 +105,24 @@ class LocalHost:
             updated_at=now,
         )
         claim = await self._store.executions.create_owned(execution, self._owner)
-        return await self._run(workflow, claim)
+        with self._household() as household:
+            household.begin(workflow, claim)
+            return await self._outcome(household, execution.id)
 
     async def proceed(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
-        """Continue an execution: an interrupted one from where it stood, a paused one with None."""
+        """Continue an execution: an interrupted one from where it stood, a paused one with None.
+
+        Of a finished one only what it has started and left running goes on.
+        """
         execution = await self._store.executions.get(execution_id)
         if execution.state.is_terminal:
-            return await self._context(execution)
+            return await self._go_on(workflow, execution)
         await self._free(execution)
-        waits = [wait for wait in await self._inputs(execution_id) if not wait.answered]
-        if len(waits) > 1:
-            raise WaitAmbiguousError([{"id": wait.id, "name": wait.name} for wait in waits])
-        if waits and execution.state is ExecutionState.PAUSED:
-            return await self.answer(workflow, execution_id, None, waits[0].id)
-        return await self._claim_and_run(workflow, execution)
+        waits = await self._store.waits.pending(execution_id)
+        asked = [wait for wait in waits if wait.kind is WaitKind.INPUT and not wait.answered]
+        if len(asked) > 1 or (asked and execution.state is ExecutionState.PAUSED):
+            return await self.answer(workflow, execution_id, None, None)
+        return await self._go_on(workflow, execution)
 
     async def wake(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
         """Take up an execution that waits, or whose process is gone, and run it as far as it goes now."""
@@ -125,36 +130,53 @@ class LocalHost:
         if execution.state.is_terminal:
             return await self._context(execution)
         await self._free(execution)
-        return await self._claim_and_run(workflow, execution)
+        return await self._go_on(workflow, execution)
 
     async def cancel(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
         """Ask an execution to stop. One that nobody runs is brought to its end; one that runs here is told.
 
         Raises `ExecutionFinishedError` when it has completed or failed.
         """
-        asked = self._event(_T.WORKFLOW_CANCELLING, workflow, "local")
+        asked = self._event(_T.WORKFLOW_CANCELLING, workflow.ref)
         appended = await self._store.executions.cancel(execution_id, [asked])
         session = self.sessions.get(execution_id)
         if session is None:
             return await self.wake(workflow, execution_id)
-        if not appended.duplicate:
-            session.cancel(appended.events[0])
+        for household in self._households:
+            if execution_id in household:
+                household.follow(appended.changes)
         return session.context
 
     async def answer(
         self, workflow: Workflow[Any, Any], execution_id: str, input: Any, wait: str | None
     ) -> ExecutionContext[Any]:
-        """Answer a pause and go on; a wrong answer raises and changes nothing."""
+        """Answer a pause of an execution, or of its children, and go on; a wrong answer raises and changes nothing."""
         payload = await self._payload(input)
-        await self._free(await self._store.executions.get(execution_id))
-        open_waits = await self._inputs(execution_id)
-        chosen = [candidate for candidate in open_waits if wait in (None, candidate.id, candidate.name)]
-        if len(chosen) == 1:
-            self._validate(chosen[0], payload)
-        event = self._event(_T.WORKFLOW_RESUMING, workflow, "local", payload)
-        await self._store.executions.answer(execution_id, event, wait)
-        execution = await self._store.executions.get(execution_id)
-        return await self._claim_and_run(workflow, execution, payload)
+        executions = self._store.executions
+        execution = asking = await executions.get(execution_id)
+        await self._free(execution)
+        with self._household() as household:
+            household.know(execution.ref, workflow)
+            chosen = await self._choose(execution_id, wait)
+            if chosen is not None:
+                self._validate(chosen, payload)
+                wait = chosen.id
+            if chosen is not None and chosen.execution_id != execution_id:
+                household.find(chosen.ref)
+                asking = await executions.get(chosen.execution_id)
+                await self._free(asking)
+            event = self._event(_T.WORKFLOW_RESUMING, asking.ref, payload)
+            appended, _ = await executions.answer(asking.id, event, wait)
+            await self._take_up(household, appended.execution, execution_id)
+            return await self._outcome(household, execution_id)
+
+    async def _choose(self, execution_id: str, wait: str | None) -> PendingWait | None:
+        """The wait that an answer means, if that is clear; the store says what is wrong with it."""
+        waits = await self._store.waits.pending(execution_id)
+        try:
+            return choose_wait(waits, wait, execution_id)
+        except (ConflictError, WaitNotFoundError):
+            return None
 
     async def context(self, execution_id: str) -> ExecutionContext[Any]:
         """Where an execution stands by its record. Raises `ExecutionContextNotFoundError`."""
@@ -164,9 +186,6 @@ class LocalHost:
         """What a person has given, sealed if it contains a secret of the store."""
         return self._codec.guard(self._codec.encode(given), await self._store.secrets.redactor())
 
-    async def _inputs(self, execution_id: str) -> list[PendingWait]:
-        return [wait for wait in await self._store.waits.pending(execution_id) if wait.kind is WaitKind.INPUT]
-
     def _validate(self, wait: PendingWait, payload: Payload) -> None:
         import json
 
@@ -175,47 +194,56 @@ class LocalHost:
         if errors := check_answer(model, schema, to_plain(self._codec.unsealed(payload))):
             raise InvalidInputError(errors=errors)
 
-    async def _claim_and_run(
-        self, workflow: Workflow[Any, Any], execution: Execution, answer: Payload | None = None
-    ) -> ExecutionContext[Any]:
-        events: Sequence[EventRecord] = ()
-        if answer is not None:
-            types = (_T.WORKFLOW_RESUME_SCHEDULED, _T.WORKFLOW_RESUME_CLAIMED)
-            events = [self._event(type, workflow, "local") for type in types]
-        claim = await self._store.executions.claim(execution.id, self._owner, events)
-        return await self._run(workflow, claim)
+    async def _go_on(self, workflow: Workflow[Any, Any], execution: Execution) -> ExecutionContext[Any]:
+        with self._household() as household:
+            household.know(execution.ref, workflow)
+            await self._take_up(household, execution, execution.id)
+            return await self._outcome(household, execution.id)
+
+    async def _take_up(self, household: Household, execution: Execution, top: str) -> None:
+        """Run an execution and what lives below `top`; one that is being cancelled, after its children have ended."""
+        below = [child async for child in self._left_behind(top)]
+        for child in below:
+            household.find(child.ref)
+        later = below and execution.state is ExecutionState.CANCELLING
+        if not (later or execution.state.is_terminal):
+            claim = await self._store.executions.claim(execution.id, self._owner, household.claiming(execution))
+            household.begin(household.find(execution.ref), claim)
+        for child in below:
+            household.take(child)
+
+    async def _left_behind(self, execution_id: str) -> AsyncIterator[Execution]:
+        """The executions below one that somebody has to take up: neither paused nor run by anybody."""
+        for child in await self._store.executions.live_children(execution_id):
+            if child.state is not ExecutionState.PAUSED and not _is_owned(child):
+                await self._store.executions.requeue([(child.id, child.generation)])
+                yield child
 
     async def _free(self, execution: Execution) -> None:
         """Take an execution back from an owner that is gone; raises when the owner lives."""
-        if execution.id in _running or (execution.owner and self._lives(execution.owner)):
+        if _is_owned(execution):
             raise ExecutionOwnedError(
                 f"Execution '{execution.id}' is running in {execution.owner}.",
                 hint="Wait for it to end, or cancel it there.",
             )
         await self._store.executions.requeue([(execution.id, execution.generation)])
 
-    def _lives(self, owner: str) -> bool:
-        _, host, pid = [*owner.split(":"), "", ""][:3]
-        if host != socket.gethostname() or not pid.isdigit():
-            return True
-        if int(pid) == os.getpid():
-            return False
+    @contextmanager
+    def _household(self) -> Iterator[Household]:
+        household = Household(self._store, self._clock, self._owner, self.sessions, self._activate)
+        self._households.append(household)
         try:
-            os.kill(int(pid), 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+            yield household
+        finally:
+            self._households.remove(household)
 
-    async def _run(self, workflow: Workflow[Any, Any], claim: Claim) -> ExecutionContext[Any]:
-        execution = claim.execution
+    def _activate(self, household: Household, workflow: Workflow[Any, Any], claim: Claim) -> Session:
         digest = source_digest(workflow)
-        session = Session(
+        return Session(
             workflow,
-            execution,
+            claim.execution,
             claim.history,
-            journal=self._journal(execution),
+            journal=self._journal(claim.execution, household.follow),
             codec=self._codec,
             clock=self._clock,
             desk=StoreDesk(self._store),
@@ -223,26 +251,32 @@ class LocalHost:
             moved_to=digest if digest != _current_digest(claim) else "",
             substitute=self._substitute,
             surroundings=self._surroundings,
+            adopt=household.adopt,
         )
-        _running.add(execution.id)
-        self.sessions[execution.id] = session
-        try:
-            await session.run()
-        finally:
-            del self.sessions[execution.id]
-            _running.discard(execution.id)
-        if session.divergence is not None:
-            raise session.divergence
-        return session.context
+
+    async def _outcome(self, household: Household, execution_id: str) -> ExecutionContext[Any]:
+        """The execution as it stands when nothing of the household goes on by itself."""
+        await household.rest()
+        if household.alone and execution_id in household.contexts:
+            return household.contexts[execution_id]
+        context = await self._context(await self._store.executions.get(execution_id))
+        with suppress(InvalidInputError):  # of a history that other code has made
+            context._set_input(coerce_input(household.find(context.ref), context.input))
+        if context.is_paused:
+            asked = [wait for wait in await self._store.waits.pending(execution_id) if wait.kind is WaitKind.INPUT]
+            context._show(asked[0].output if asked else None)
+        return context
 
     async def _context(self, execution: Execution) -> ExecutionContext[Any]:
         history = await self._store.executions.history(execution.id)
         return ExecutionContext(execution, self._codec, list(history))
 
-    def _event(
-        self, type: ExecutionEventType, workflow: Workflow[Any, Any], source: str, payload: Payload | None = None
-    ) -> EventRecord:
-        return EventRecord(type, source, workflow.name, self._clock.now(), uuid.uuid4().hex[:16], payload)
+    def _event(self, type: ExecutionEventType, ref: WorkflowRef, payload: Payload | None = None) -> EventRecord:
+        return EventRecord(type, "local", ref.name, self._clock.now(), uuid.uuid4().hex[:16], payload)
+
+
+def _is_owned(execution: Execution) -> bool:
+    return execution.id in running or bool(execution.owner and lives(execution.owner))
 
 
 def _current_digest(claim: Claim) -> str:

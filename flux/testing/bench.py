@@ -21,7 +21,7 @@ from flux.engine.types import coerce_input
 from flux.engine.workflow import Workflow
 from flux.errors import InvalidInputError, UsageError
 from flux.local.host import LocalHost
-from flux.local.journal import LocalJournal
+from flux.local.journal import LocalJournal, Told
 from flux.store import Append, Store
 from flux.testing.answers import UNANSWERED, Answers, resolved
 from flux.testing.clock import FakeClock
@@ -168,8 +168,8 @@ class Bench:
                 self._store, self._codec, self.clock, journal=self._journal, substitute=self._substitute
             )
 
-    def _journal(self, execution: Execution) -> Journal:
-        return self.traps.journal(execution, LocalJournal(self.store, execution))
+    def _journal(self, execution: Execution, told: Told) -> Journal:
+        return self.traps.journal(execution, LocalJournal(self.store, execution, told))
 
     def _substitute(self, attempt: Attempted, body: Body) -> Body:
         return self.traps.body(attempt, self._fakes.body(attempt, body))
@@ -182,7 +182,7 @@ class Bench:
         saved = await self._saved(execution_id)
         waits = [] if saved.execution.state.is_terminal else await self._open_pauses(execution_id)
         places = {event.source_id: place for place, event in enumerate(saved.events)}
-        waits.sort(key=lambda wait: places[wait.id])  # those of one moment too
+        waits.sort(key=lambda wait: places.get(wait.id, len(places)))  # those of one moment too
         context: ExecutionContext[Any] = ExecutionContext(saved.execution, self._codec, list(saved.events))
         with suppress(InvalidInputError):  # of a history that other code has made
             context._set_input(coerce_input(self.workflows[execution_id], context.input))

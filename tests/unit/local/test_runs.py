@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import pytest
@@ -324,9 +325,7 @@ async def test_a_host_takes_its_journal_and_the_bodies_of_tasks_from_outside():
         return other
 
     store = await Store.open("sqlite:///:memory:")
-    host = LocalHost(
-        store, Codec(), SystemClock(), journal=lambda execution: Watched(store, execution), substitute=replaced
-    )
+    host = LocalHost(store, Codec(), SystemClock(), journal=partial(Watched, store), substitute=replaced)
     ctx = await host.start(hello, "Ada")
     await store.close()
     assert ctx.output == "greet('Ada',) instead of Hello, Ada"
