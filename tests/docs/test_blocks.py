@@ -98,6 +98,25 @@ def test_blocks_run_and_print_what_they_promise(page: Path, tmp_path: Path) -> N
         assert promised in printed, f"{name(page)} promises {promised!r}; it printed:\n{done.stdout}"
 
 
+def test_the_tests_on_the_page_about_testing_pass(tmp_path: Path) -> None:
+    source = script((ROOT / "docs" / "testing.md").read_text(encoding="utf-8"))
+    (tmp_path / "test_page.py").write_text(source, encoding="utf-8")
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\nfilterwarnings = error\nasyncio_default_fixture_loop_scope = function"
+    )
+    # The plug-in by its module: it is there once, however Flux is installed here.
+    plugin = ["-p", "no:flux", "-p", "flux.testing.plugin", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", *plugin, "test_page.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, f"line numbers are the page's own:\n{done.stdout}{done.stderr}"
+    assert f"{len(re.findall(r'^(?:async )?def test_', source, flags=re.MULTILINE))} passed" in done.stdout
+
+
 WORKFLOW_PAGES = [page for page in RUNNABLE if "@workflow" in script(page.read_text(encoding="utf-8"))]
 
 

@@ -154,7 +154,18 @@ def test_a_script_with_a_home_that_cannot_be_made_ends_with_the_reason(tmp_path:
     assert "asyncio" not in done.stderr
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_the_tests_of_an_example_pass() -> None:
+    # The plug-in by its module: it is there once, however Flux is installed here.
+    plugin = ["-p", "no:flux", "-p", "flux.testing.plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugin, "test_approval.py"]
+    done = subprocess.run(command, cwd=EXAMPLES, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+WORKFLOWS = [path for path in sorted(EXAMPLES.glob("*.py")) if not path.name.startswith("test_")]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_docstring_names_the_idea_and_a_command_that_exists(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     text = ast.get_docstring(tree) or ""
