@@ -72,9 +72,9 @@ class Attempted:
         return await result if inspect.isawaitable(result) else result
 
 
-async def carry_out(attempt: Attempted) -> Any:
+def carry_out(attempt: Attempted) -> Awaitable[Any]:
     """Run a task's body as its policies say."""
-    return await with_policies(attempt)()
+    return with_policies(attempt)()
 
 
 def with_policies(attempt: Attempted) -> Body:
@@ -85,11 +85,7 @@ def with_policies(attempt: Attempted) -> Body:
 
 def _body(attempt: Attempted) -> Body:
     substitute = attempt.session.substitute
-
-    async def own() -> Any:
-        return await attempt.invoke()
-
-    run = own if substitute is None else substitute(attempt, own)
+    run = attempt.invoke if substitute is None else substitute(attempt, attempt.invoke)
 
     async def body() -> Any:
         try:

@@ -28,16 +28,21 @@ class FluxFuture(asyncio.Future[Any]):
 
 
 class Turns:
-    """Tells code that never has to wait when to let the loop turn: timers and others have something to do too."""
+    """Awaited in place of what is through already: lets the loop turn now and then, for timers and for others."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
+        self._loop = loop
         self._queue: Any = getattr(loop, "_ready", None)
         self._until = 0.0
 
+    def __await__(self) -> Generator[None, None, None]:
+        """Come back at once, or after a turn of the loop."""
+        if self.due():
+            yield
+
     def due(self) -> bool:
         """Whether somebody is ready, or the code has run for `LONGEST_TURN`."""
-        now = self.loop.time()
+        now = self._loop.time()
         if now < self._until and self._queue is not None and not self._queue:
             return False
         self._until = now + LONGEST_TURN
@@ -47,19 +52,9 @@ class Turns:
 class CommitFuture(FluxFuture):
     """A commit on its way to the disk. Nothing stops it: who awaits it learns of a cancellation afterwards."""
 
-    def __init__(self, turns: Turns) -> None:
-        super().__init__(loop=turns.loop)
-        self._turns = turns
-
     def cancel(self, msg: Any | None = None) -> bool:
         """Refuse; asyncio then delivers the cancellation once the commit is through."""
         return False
-
-    def __await__(self) -> Generator[Any, None, Any]:
-        """Come back when the commit is through; when it is already, the loop still turns now and then."""
-        if self.done() and self._turns.due():
-            yield
-        return (yield from super().__await__())
 
 
 class Quiet:
@@ -79,6 +74,8 @@ class Quiet:
         if self._queue is None:
             self._passes = (self._passes + 1) % BLIND_PASSES
             return self._passes != 0
+        if not self._queue:
+            return False
         # A copy, made in one step: other threads add to the queue at any time (`call_soon_threadsafe`).
         return any(self._mine(handle._context) for handle in self._queue.copy() if not handle._cancelled)
 

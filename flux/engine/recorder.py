@@ -179,9 +179,9 @@ class Recorder:
         self.note_step(type, frame, value, wait)
         await self.commit()
 
-    def commit(self) -> CommitFuture:
-        """Append what is noted; the future resolves, in its turn, when it is durable."""
-        settled = CommitFuture(self._turns)
+    def commit(self) -> Awaitable[None]:
+        """Append what is noted; awaiting the answer comes back, in its turn, when it is durable."""
+        settled = CommitFuture(loop=self._loop)
         if self._closed:
             return settled
         if self.relaxed:
@@ -190,7 +190,7 @@ class Recorder:
         else:
             self.unsettled += 1
             self.flush(settled=settled)
-        return settled
+        return self._turns if settled.done() else settled
 
     def flush(self, *, release: bool = False, settled: CommitFuture | None = None) -> asyncio.Future[int]:
         """Append what is noted; the future is the journal's. With the release the last word is said.
@@ -227,10 +227,11 @@ class Recorder:
             session.fail(error)
             return
         session.context._extend(noted, future.result())
-        # What waits may have nothing else to wait for now.
-        session.releaser.wake()
         if settled is not None and not self._closed:
             session.releaser.deliver(settled)
+        else:
+            # What waits may have nothing else to wait for now.
+            session.releaser.wake()
 
     def _flush_late(self) -> None:
         self._timer = None

@@ -21,7 +21,7 @@ class Cache:
 
     async def get(self, key: str) -> Payload | None:
         """The value under a key."""
-        found = await self._driver.read(self._sql["get_cached"], {"key": key, "now": self._clock.now()})
+        found = await self._driver.get(self._sql["get_cached"], {"key": key, "now": self._clock.now()})
         return Payload(*found[0]) if found else None
 
     async def put(self, key: str, value: Payload, expires_at: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from flux.errors import (
     WaitAnsweredError,
     WaitNotFoundError,
 )
+from flux.records import record
 from flux.store import rows, rules
 from flux.store.committer import Committer, Operation
 from flux.store.driver import Driver, Transaction
@@ -36,7 +37,7 @@ _S = ExecutionState
 _CANCELLED = frozenset({_S.CANCELLING, _S.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Delivery:
     """A batch of events, split into what is stored already and what is new."""
 
@@ -44,7 +45,7 @@ class _Delivery:
     new: Sequence[EventRecord]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Change:
     """What an append has done.
 
@@ -226,13 +227,13 @@ class Executions(ExecutionReads):
         moves = append.version is not None or append.digest is not None
         if not (delivery.new or releases or moves):
             return _Change(standing, delivery, duplicate=True)
-        family = self._family(transaction)
         if standing.parent_id and _reopens(standing, delivery.new):
-            await family.refuse_consumed(standing)
+            await self._family(transaction).refuse_consumed(standing)
         position = await self._ledger.write(transaction, standing, delivery.new)
         _move(standing, append)
         await self._dispatch(standing, delivery.new, releases, transaction)
-        if family.concerns(standing):
+        if Family.concerns(standing):
+            family = self._family(transaction)
             await family.settle(standing, rows.placed(delivery.new, standing.last_seq, position))
             return _Change(standing, delivery, family=family)
         await self._ledger.settle(transaction, standing)

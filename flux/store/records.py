@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flux.domain import EventRecord, Execution, ExecutionState
+from flux.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Append:
     """Events for an execution, by its owner or by the server.
 

@@ -43,7 +43,7 @@ class Secrets:
 
     async def names(self) -> list[str]:
         """Names of all secrets, in order."""
-        return [name for name, _ in await self._driver.read(self._sql["list_secrets"], {})]
+        return [name for name, _ in await self._driver.get(self._sql["list_secrets"], {})]
 
     async def remove(self, name: str) -> None:
         """Forget a secret. Raises `SecretNotFoundError`."""
@@ -62,7 +62,7 @@ class Secrets:
 
     async def _values(self) -> list[str]:
         values = []
-        for name, sealed in await self._driver.read(self._sql["list_secrets"], {}):
+        for name, sealed in await self._driver.get(self._sql["list_secrets"], {}):
             try:
                 values.append(self._open(name, sealed))
             except WrongKeyError as error:

@@ -51,11 +51,15 @@ class Statement:
         places = {value: NUMBERED[dialect].format(index) for index, value in enumerate(names, 1)}
         return cls(name, plain, _VALUE.sub(lambda match: places[match[1]], plain), _binder(names))
 
-    @lru_cache(maxsize=256)  # noqa: B019  # statements live as long as the process
     def of_rows(self, count: int) -> str:
         """The SQL of an `insert` of several rows, whose values follow each other."""
-        head, keyword, row = self.sql.rpartition("values")
-        return f"{head}{keyword}{', '.join([row] * count)}"
+        return _of_rows(self.sql, count)
+
+
+@lru_cache(maxsize=256)
+def _of_rows(sql: str, count: int) -> str:
+    head, keyword, row = sql.rpartition("values")
+    return f"{head}{keyword}{', '.join([row] * count)}"
 
 
 def _binder(names: list[str]) -> Callable[[Values], tuple[Any, ...]]:

@@ -8,7 +8,7 @@ import threading
 
 from flux import task, workflow
 from flux.engine import quiet as module
-from flux.engine.quiet import CommitFuture, FluxFuture, Quiet, Turns, awaits_outside
+from flux.engine.quiet import FluxFuture, Quiet, Turns, awaits_outside
 
 
 async def test_other_threads_may_fill_the_queue_while_it_is_read():
@@ -81,19 +81,13 @@ async def test_many_threads_finish_while_branches_wait(lab):
         assert (await lab.run(w)).context.output == sum(range(200))
 
 
-def through(turns: Turns) -> CommitFuture:
-    future = CommitFuture(turns)
-    future.set_result(None)
-    return future
-
-
 async def test_a_commit_that_is_through_still_lets_those_run_who_are_ready():
     loop = asyncio.get_running_loop()
     turns = Turns(loop)
-    await through(turns)
+    await turns
     seen: list[str] = []
     loop.call_soon(seen.append, "other")
-    await through(turns)
+    await turns
     assert seen == ["other"]
 
 
@@ -103,7 +97,7 @@ async def test_commits_that_are_through_let_the_loop_turn_in_the_end():
     rung = asyncio.Event()
     loop.call_later(0.005, rung.set)
     while not rung.is_set():
-        await through(turns)
+        await turns
 
 
 async def test_a_turn_is_kept_while_nobody_else_is_ready(monkeypatch):
