@@ -13,6 +13,7 @@ from flux.codec import Payload
 from flux.codec.digest import exact_digest
 from flux.domain import ExecutionEventType, Inquiry, InquiryKind
 from flux.engine.fingerprint import fingerprint
+from flux.engine.injection import configs_of
 from flux.errors import FluxError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def with_cache(attempt: Attempted, body: Body) -> Body:
         return body
 
     async def cached() -> Any:
-        key = cache_key(attempt)
+        key = await cache_key(attempt)
         if key is None:
             return await body()
         if attempt.call.id not in attempt.session.history.calls:
@@ -48,10 +49,12 @@ def with_cache(attempt: Attempted, body: Body) -> Body:
     return cached
 
 
-def cache_key(attempt: Attempted) -> str | None:
+async def cache_key(attempt: Attempted) -> str | None:
     """What a result depends on, as a digest; None when the arguments cannot be told from others with certainty."""
-    given = _arguments(attempt)
-    arguments = None if given is None else exact_digest(given)
+    try:
+        arguments = exact_digest([_arguments(attempt), await configs_of(attempt)])
+    except (TypeError, ValueError, FluxError):  # a call that will fail by itself, or a function without a signature
+        return None
     if arguments is None:
         return None
     task, call = attempt.task, attempt.call
@@ -61,15 +64,12 @@ def cache_key(attempt: Attempted) -> str | None:
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def _arguments(attempt: Attempted) -> dict[str, Any] | None:
+def _arguments(attempt: Attempted) -> dict[str, Any]:
     """By the names of the parameters, defaults filled in: how a call passes its arguments does not matter.
 
     What Flux adds (`secrets`, `metadata`) is not among them.
     """
-    try:
-        bound = inspect.signature(attempt.task.func).bind_partial(*attempt.args, **attempt.kwargs)
-    except (TypeError, ValueError):  # a call that will fail, or a function without a signature
-        return None
+    bound = inspect.signature(attempt.task.func).bind_partial(*attempt.args, **attempt.kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
 

@@ -31,6 +31,11 @@ async def for_body(attempt: Attempted) -> Mapping[str, Any]:
     return {**attempt.injected, **await _fetched(attempt, secrets, attempt.task.options.config_requests)}
 
 
+async def configs_of(attempt: Attempted) -> Mapping[str, Any]:
+    """The configuration values that the task asks for. Raises `ValueError` that names what is missing."""
+    return await _fetched(attempt, (), attempt.task.options.config_requests)
+
+
 async def for_handler(attempt: Attempted, handler: Callable[..., Any]) -> Mapping[str, Any]:
     """What a fallback or rollback is given: what it names among its parameters, so that the others need not care."""
     if isinstance(handler, Task):

@@ -17,7 +17,9 @@ from flux.store import Store, StoreDesk
 
 @pytest.fixture
 async def store(lab, tmp_path):
-    store = await Store.open(f"sqlite:///{tmp_path / 'flux.db'}", clock=lab.clock, synchronous="normal")
+    store = await Store.open(
+        f"sqlite:///{tmp_path / 'flux.db'}", clock=lab.clock, synchronous="normal", secrets_key=lambda: b"s" * 32
+    )
     yield store
     await store.close()
 
@@ -284,3 +286,31 @@ async def test_what_cannot_be_stored_is_not_kept(runs):
         log = await runs(lambda ctx: make())
         assert isinstance(log.output, ExecutionError)
         assert "TASK_CACHE_HIT" not in log.types
+
+
+async def test_a_result_with_a_secret_lies_there_sealed(runs, store, lab):
+    @task.with_options(cache=True, secret_requests=["TOKEN"])
+    async def fetch(secrets):
+        return {"header": f"Bearer {secrets['TOKEN']}"}
+
+    await store.secrets.set("TOKEN", "hunter2-hunter2")
+    first, second = await runs(lambda ctx: fetch()), await runs(lambda ctx: fetch())
+    assert first.output == second.output == {"header": "Bearer hunter2-hunter2"}
+    hit = next(event for event in second.log if event.type == "TASK_CACHE_HIT")
+    kept = await store.cache.get(lab.codec.decode(hit.payload)["key"])
+    assert kept.encoding == "sealed" and b"hunter2" not in kept.data
+
+
+async def test_a_changed_configuration_value_is_another_question(runs, store, lab):
+    asked = []
+
+    @task.with_options(cache=True, config_requests=["rate"])
+    async def price(x, config):
+        asked.append(x)
+        return x * config["rate"]
+
+    outputs = []
+    for rate in (2, 2, 3):
+        await store.configs.set("rate", lab.codec.encode(rate))
+        outputs.append((await runs(lambda ctx: price(5))).output)
+    assert (outputs, asked) == ([10, 10, 15], [5, 5])
