@@ -47,7 +47,11 @@ def spawn(frame: Frame, branch: Branch) -> asyncio.Task[Any]:
 
 
 async def _awaited(branch: Branch) -> Any:
-    return await branch()
+    try:
+        return await branch()
+    except (SystemExit, KeyboardInterrupt) as error:
+        # asyncio lets these two stop the whole loop.
+        raise RuntimeError(f"a branch raised {type(error).__name__}({error})") from error
 
 
 class _Lanes:
@@ -83,7 +87,7 @@ async def _gather(tasks: list[asyncio.Task[Any]], raise_on_error: bool) -> list[
             await settle(tasks)
             raise failed[0].exception() or asyncio.CancelledError
     except asyncio.CancelledError:
-        await _cancel(tasks)
+        await cancel(tasks)
         raise
     return [None if _has_failed(task) else task.result() for task in tasks]
 
@@ -96,11 +100,13 @@ async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Give the siblings of a failed branch `GRACE` seconds, then cancel them."""
     with suppress(TimeoutError):
         async with current_frame().session.clock.timeout(GRACE):
-            await asyncio.wait(tasks)
-    await _cancel(tasks)
+            if tasks:
+                await asyncio.wait(list(tasks))
+    await cancel(tasks)
 
 
-async def _cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+    """Cancel what runs, and wait until it has ended."""
     running = [task for task in tasks if not task.done()]
     for task in running:
         task.cancel()

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Self
 
-from flux.engine.branches import settle, spawn
+from flux.engine.branches import cancel, settle, spawn
 from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
 from flux.engine.frame import Frame, current_frame
-from flux.errors import UsageError
+from flux.engine.quiet import FluxFuture
+from flux.errors import ExecutionError, UsageError
 
+Action = Callable[..., Any]
 Condition = Callable[[Any], bool | Awaitable[bool]]
+_START = ""
+"""Source of the edges that bring the graph's input."""
 
 
 class GraphError(UsageError, ValueError):
@@ -26,6 +34,9 @@ class GraphError(UsageError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
+    """What flows from one node to another; `index` is its place among all edges."""
+
+    index: int
     source: str
     target: str
     condition: Condition | None = None
@@ -38,6 +49,9 @@ class Graph:
     the taken ones as positional arguments, in the order of the edges. An edge is taken when its condition,
     called with the output of its source, is true; a branch that is not taken is skipped. Nodes whose inputs
     are there run concurrently.
+
+    Nodes are tasks, other graphs, or plain functions, sync or async. Only what tasks do is recorded: the
+    others, and the conditions, run again in a replay, and decide by what they are given.
 
     Example:
         >>> graph = (
@@ -53,15 +67,18 @@ class Graph:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._nodes: dict[str, Callable[..., Awaitable[Any]]] = {}
+        self._nodes: dict[str, Action] = {}
         self._edges: list[_Edge] = []
-        self._starts: list[str] = []
         self._ends: list[str] = []
 
-    def add_node(self, name: str, action: Callable[..., Awaitable[Any]]) -> Self:
-        """Add a task under a name. Raises `GraphError` when the name is taken."""
+    def add_node(self, name: str, action: Action) -> Self:
+        """Add a task under a name. Raises `GraphError` when the name is taken or the action cannot be called."""
         if name in self._nodes:
             raise GraphError(f"Node '{name}' is in the graph already.")
+        if not isinstance(name, str) or name == _START:
+            raise GraphError(f"{name!r} cannot name a node.", hint="Use a text that is not empty.")
+        if not callable(action):
+            raise GraphError(f"Node '{name}' is a {type(action).__name__}, which cannot be called.")
         self._nodes[name] = action
         return self
 
@@ -69,19 +86,23 @@ class Graph:
         """Let the output of one node flow into another, always or on a condition (sync or async)."""
         for node in (source, target):
             self._known(node)
-        self._edges.append(_Edge(source, target, condition))
+        if condition is not None and not callable(condition):
+            raise GraphError(f"The condition from '{source}' to '{target}' cannot be called.")
+        self._edges.append(_Edge(len(self._edges), source, target, condition))
         return self
 
     def start_with(self, node: str) -> Self:
-        """Give the graph's input to this node."""
+        """Give the graph's input to this node: an edge into it that is always taken."""
         self._known(node)
-        self._starts.append(node)
+        if node not in self._starts:
+            self._edges.append(_Edge(len(self._edges), _START, node))
         return self
 
     def end_with(self, node: str) -> Self:
         """Take the graph's output from this node."""
         self._known(node)
-        self._ends.append(node)
+        if node not in self._ends:
+            self._ends.append(node)
         return self
 
     def validate(self) -> Self:
@@ -91,22 +112,27 @@ class Graph:
         if not self._ends:
             raise GraphError(f"Graph '{self.name}' has no ending node.", hint="Name one with `end_with`.")
         self._check_cycles()
-        reached = self._reached()
+        reached = set(self._reached())
         for node in self._nodes:
             if node not in reached:
                 raise GraphError(f"Node '{node}' cannot be reached from a starting node.")
         return self
 
     async def __call__(self, input: Any = None) -> Any:
-        """Run the graph: the output of its ending node; a list when several ended it."""
+        """Run the graph: the output of its ending node, None when it was skipped; a list when several ended it."""
         self.validate()
         location = caller_location()
 
         async def body() -> Any:
-            frame = current_frame()
-            return await _Run(self, frame, input).finish()
+            outputs = await _Run(self, current_frame(), input).finish()
+            ended = [outputs[node] for node in self._ends if node in outputs]
+            return ended[0] if len(ended) == 1 else ended or None
 
         return await perform(f"graph_{self.name}", (input,), {"input": input}, body, location)
+
+    @property
+    def _starts(self) -> list[str]:
+        return [edge.target for edge in self._edges if edge.source == _START]
 
     def _known(self, node: str) -> None:
         if node not in self._nodes:
@@ -121,86 +147,124 @@ class Graph:
         except CycleError as error:
             raise GraphError(f"Graph '{self.name}' has a cycle: {' → '.join(reversed(error.args[1]))}.") from None
 
-    def _reached(self) -> set[str]:
-        reached, waiting = set(self._starts), list(self._starts)
+    def _reached(self) -> Iterator[str]:
+        outgoing = self._outgoing()
+        seen, waiting = {_START}, deque([_START])
         while waiting:
-            current = waiting.pop()
-            for edge in self._edges:
-                if edge.source == current and edge.target not in reached:
-                    reached.add(edge.target)
+            for edge in outgoing.get(waiting.popleft(), ()):
+                if edge.target not in seen:
+                    seen.add(edge.target)
                     waiting.append(edge.target)
-        return reached
+                    yield edge.target
+
+    def _outgoing(self) -> dict[str, list[_Edge]]:
+        outgoing: dict[str, list[_Edge]] = {}
+        for edge in self._edges:
+            outgoing.setdefault(edge.source, []).append(edge)
+        return outgoing
 
 
-@dataclass
 class _Run:
-    """One run of a graph."""
+    """One run of a graph: what has been decided, what runs.
 
-    graph: Graph
-    frame: Frame
-    input: Any
-    outputs: dict[str, Any] = field(default_factory=dict)
-    taken: dict[_Edge, bool] = field(default_factory=dict)
-    skipped: set[str] = field(default_factory=set)
-    running: dict[asyncio.Task[Any], str] = field(default_factory=dict)
+    Nodes run as tasks of their own, begun in the context of the graph's caller: what one node does to its
+    context variables no other one sees.
+    """
 
-    async def finish(self) -> Any:
-        """Run node after node until none is left."""
-        for node in self.graph._starts:
-            self._start(node, (self.input,))
-        while self.running:
-            done, _ = await asyncio.wait(self.running, return_when=asyncio.FIRST_COMPLETED)
-            for task in sorted(done, key=list(self.running).index):
-                await self._take(task)
-        ended = [self.outputs[node] for node in self.graph._ends if node in self.outputs]
-        return ended[0] if len(ended) == 1 else ended or None
+    def __init__(self, graph: Graph, frame: Frame, input: Any) -> None:
+        self._nodes = graph._nodes
+        self._places = {node: index for index, node in enumerate(graph._nodes)}
+        self._outgoing = graph._outgoing()
+        self._undecided = dict.fromkeys(graph._nodes, 0)
+        for edge in graph._edges:
+            self._undecided[edge.target] += 1
+        self._arrived: dict[str, list[tuple[int, Any]]] = {node: [] for node in graph._nodes}
+        self._outputs: dict[str, Any] = {}
+        self._running: set[asyncio.Task[Any]] = set()
+        self._failed: asyncio.Task[Any] | None = None
+        self._frame = frame
+        self._input = input
+        self._context = copy_context()
+        self._over = FluxFuture(loop=asyncio.get_running_loop())
 
-    def _start(self, node: str, args: tuple[Any, ...]) -> None:
-        index = list(self.graph._nodes).index(node)
-        frame = self.frame.branch(f"node.{node}", index)
-        self.running[spawn(frame, lambda: self.graph._nodes[node](*args))] = node
+    async def finish(self) -> dict[str, Any]:
+        """Run node after node until none is left: outputs by node. The first failure is raised."""
+        self._spread(_START, self._input, [True] * len(self._outgoing[_START]))
+        try:
+            await self._over
+            if self._failed is not None:
+                await settle(self._running)
+        except asyncio.CancelledError:
+            await cancel(self._running)
+            raise
+        if self._failed is not None:
+            raise asyncio.CancelledError if self._failed.cancelled() else _error_of(self._failed)
+        return self._outputs
 
-    async def _take(self, task: asyncio.Task[Any]) -> None:
-        node = self.running.pop(task)
+    def _spread(self, source: str, output: Any, taken: list[bool]) -> None:
+        """Decide the edges of a node that has run; what becomes complete begins, what nothing leads to is skipped."""
+        waiting = deque(zip(self._outgoing.get(source, ()), taken, strict=True))
+        while waiting:
+            edge, is_taken = waiting.popleft()
+            target = edge.target
+            if is_taken:
+                self._arrived[target].append((edge.index, output))
+            self._undecided[target] -= 1
+            if self._undecided[target]:
+                continue
+            if self._arrived[target]:
+                self._begin(target)
+            else:
+                waiting.extend((further, False) for further in self._outgoing.get(target, ()))
+
+    def _begin(self, node: str) -> None:
+        args = [output for _, output in sorted(self._arrived.pop(node), key=lambda arrived: arrived[0])]
+        frame = self._frame.branch(f"node.{node}", self._places[node])
+        task = spawn(frame, partial(self._perform, node, args))
+        self._running.add(task)
+        task.add_done_callback(partial(self._done, node), context=self._context)
+
+    async def _perform(self, node: str, args: list[Any]) -> tuple[Any, list[bool]]:
+        """The output of a node, and which of its edges are taken."""
+        with _failing(f"Node '{node}'"):
+            output = await _value(self._nodes[node](*args))
+        taken = []
+        for edge in self._outgoing.get(node, ()):
+            with _failing(f"The condition from '{edge.source}' to '{edge.target}'"):
+                taken.append(edge.condition is None or bool(await _value(edge.condition(output))))
+        return output, taken
+
+    def _done(self, node: str, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if self._over.done():
+            if not task.cancelled():
+                task.exception()  # the first failure is the one that is raised
+            return
         if task.cancelled() or task.exception() is not None:
-            if self.running:
-                await settle(list(self.running))
-            self.running.clear()
-        self.outputs[node] = task.result()
-        for edge in self.graph._edges:
-            if edge.source == node:
-                self.taken[edge] = await _holds(edge, self.outputs[node])
-        self._advance()
-
-    def _advance(self) -> None:
-        """Start what is complete, skip what nothing leads to; skipping may decide further nodes."""
-        changed = True
-        while changed:
-            changed = False
-            for node in self.graph._nodes:
-                incoming = [edge for edge in self.graph._edges if edge.target == node]
-                if not incoming or self._settled(node) or not all(edge in self.taken for edge in incoming):
-                    continue
-                changed = True
-                args = tuple(self.outputs[edge.source] for edge in incoming if self.taken[edge])
-                if args:
-                    self._start(node, args)
-                else:
-                    self._skip(node)
-
-    def _skip(self, node: str) -> None:
-        self.skipped.add(node)
-        for edge in self.graph._edges:
-            if edge.source == node:
-                self.taken[edge] = False
-
-    def _settled(self, node: str) -> bool:
-        started = node in self.outputs or node in self.running.values()
-        return started or node in self.skipped or node in self.graph._starts
+            self._failed = task
+        else:
+            self._outputs[node], taken = task.result()
+            self._spread(node, self._outputs[node], taken)
+        if self._failed is not None or not self._running:
+            self._over.set_result(None)
 
 
-async def _holds(edge: _Edge, output: Any) -> bool:
-    if edge.condition is None:
-        return True
-    held = edge.condition(output)
-    return bool(await held if inspect.isawaitable(held) else held)
+def _error_of(task: asyncio.Task[Any]) -> BaseException:
+    error = task.exception()
+    assert error is not None
+    return error
+
+
+@contextmanager
+def _failing(place: str) -> Iterator[None]:
+    """Say where a plain function has failed; tasks say that themselves."""
+    try:
+        yield
+    except ExecutionError:
+        raise
+    except Exception as error:
+        raise ExecutionError(error, f"{place} raised {type(error).__name__}: {error}") from error
+
+
+async def _value(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
