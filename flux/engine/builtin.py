@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -30,3 +31,8 @@ async def perform(
         name, call_id = frame.session.shown(name, call_id)
     call = Call(call_id, name, frame.call_id, digested, location, arguments)
     return await frame.session.perform(call, body)
+
+
+async def value_of(result: Any) -> Any:
+    """What a call has given: plain functions give values, the others something to await."""
+    return await result if inspect.isawaitable(result) else result

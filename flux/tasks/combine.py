@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from flux.engine.builtin import perform
+from flux.engine.builtin import perform, value_of
 from flux.engine.calls import caller_location
+from flux.errors import UsageError
 
 
 async def parallel(
@@ -17,8 +19,10 @@ async def parallel(
     When one fails its siblings get 2 s to finish, then they are cancelled and the first failure is raised.
 
     Args:
-        max_concurrent: how many run at once; None for all.
+        max_concurrent: how many run at once; None for all. The others begin as places become free.
         raise_on_error: False puts None in the failed slots instead of raising.
+
+    Raises `UsageError` for what cannot be awaited: a task that is named and not called, for instance.
 
     Example:
         >>> async def body(ctx):
@@ -32,11 +36,20 @@ async def parallel(
         return await run_branches("branch", branches, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
 
     try:
+        for awaitable in awaitables:
+            _check(awaitable)
         results: list[Any] = await perform("parallel", (len(awaitables),), {}, body, caller_location())
         return results
     finally:
         for awaitable in awaitables:
             _discard(awaitable)
+
+
+def _check(awaitable: Any) -> None:
+    if not inspect.isawaitable(awaitable):
+        raise UsageError(
+            f"`parallel` cannot await {awaitable!r}.", hint="Call each task: `parallel(fetch(1), fetch(2))`."
+        )
 
 
 def _once(awaitable: Awaitable[Any]) -> Callable[[], Awaitable[Any]]:
@@ -49,8 +62,10 @@ def _discard(awaitable: Any) -> None:
         awaitable.close()
 
 
-async def pipeline(*tasks: Callable[[Any], Awaitable[Any]], input: Any = None) -> Any:
+async def pipeline(*tasks: Callable[[Any], Any], input: Any = None) -> Any:
     """Call tasks one after the other, each with the output of the one before; the last output.
+
+    Plain functions may stand among them; what they do is not recorded.
 
     Example:
         >>> async def body(ctx):
@@ -60,7 +75,7 @@ async def pipeline(*tasks: Callable[[Any], Awaitable[Any]], input: Any = None) -
     async def body() -> Any:
         value = input
         for step in tasks:
-            value = await step(value)
+            value = await value_of(step(value))
         return value
 
     names = [getattr(step, "name", getattr(step, "__name__", "step")) for step in tasks]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any, Self
 
 from flux.engine.branches import cancel, settle, spawn
-from flux.engine.builtin import perform
+from flux.engine.builtin import perform, value_of
 from flux.engine.calls import caller_location
 from flux.engine.frame import Frame, current_frame
 from flux.engine.quiet import FluxFuture
@@ -227,11 +226,11 @@ class _Run:
     async def _perform(self, node: str, args: list[Any]) -> tuple[Any, list[bool]]:
         """The output of a node, and which of its edges are taken."""
         with _failing(f"Node '{node}'"):
-            output = await _value(self._nodes[node](*args))
+            output = await value_of(self._nodes[node](*args))
         taken = []
         for edge in self._outgoing.get(node, ()):
             with _failing(f"The condition from '{edge.source}' to '{edge.target}'"):
-                taken.append(edge.condition is None or bool(await _value(edge.condition(output))))
+                taken.append(edge.condition is None or bool(await value_of(edge.condition(output))))
         return output, taken
 
     def _done(self, node: str, task: asyncio.Task[Any]) -> None:
@@ -264,7 +263,3 @@ def _failing(place: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise ExecutionError(error, f"{place} raised {type(error).__name__}: {error}") from error
-
-
-async def _value(result: Any) -> Any:
-    return await result if inspect.isawaitable(result) else result

@@ -149,6 +149,9 @@ async def test_stream_ends_on_a_pause_and_carries_progress(client, worker, publi
     name, data = response.text.rstrip().splitlines()[-2:]
     assert name == "event: workflow.execution.paused"
     assert '"output":"please"' in data
+    (execution,) = (await client.get("/executions")).json()["executions"]
+    events = (await client.get(f"/executions/{execution['execution_id']}/events")).json()
+    assert "PROGRESS" not in str(events)
 
 
 async def test_resume_can_stream(client, worker, publish):
