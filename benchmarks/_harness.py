@@ -265,6 +265,13 @@ def median_of(measure: Callable[[], float], times: int = 5) -> float:
     return statistics.median(measure() for _ in range(times))
 
 
+def in_turns(figure: Callable[[], float], limit: Callable[[], float], times: int = 5) -> tuple[float, float]:
+    """Medians of a figure and of its limit, measured in turns: whatever else the machine does slows both of them."""
+    pairs = [(figure(), limit()) for _ in range(times)]
+    figures, limits = zip(*pairs, strict=True)
+    return statistics.median(figures), statistics.median(limits)
+
+
 def timed(command: Sequence[str], cwd: Path | None = None) -> float:
     """Seconds a command takes from start to end."""
     begin = time.perf_counter()

@@ -47,7 +47,8 @@ def database(path: Path, synchronous: str) -> Iterator[sqlite3.Connection]:
     connection.execute("pragma journal_mode = wal")
     connection.execute(f"pragma synchronous = {synchronous}")
     connection.execute(
-        "create table events (execution_id text, seq integer, value blob, primary key (execution_id, seq))"
+        "create table if not exists events "
+        "(execution_id text, seq integer, value blob, primary key (execution_id, seq))"
     )
     try:
         yield connection
@@ -64,7 +65,6 @@ def insert(connection: sqlite3.Connection, first: int, rows: int) -> None:
     connection.execute("commit")
 
 
-@cache
 def rows_per_second(synchronous: str, rows: int, commits: int = 2000) -> float:
     """Rows that stdlib sqlite3 makes durable in a second, in the calling thread, `rows` in each transaction."""
     with folder() as path, database(path, synchronous) as connection:
@@ -72,6 +72,21 @@ def rows_per_second(synchronous: str, rows: int, commits: int = 2000) -> float:
         for number in range(commits):
             insert(connection, number * rows, rows)
         return rows * commits / (time.perf_counter() - begin)
+
+
+def reading_seconds(rows: int) -> float:
+    """Seconds to open a database with so many rows, each with a JSON value, and to read and parse all of them."""
+    value = json.dumps({"number": 1_000_000}).encode()
+    with folder() as path:
+        with database(path, "normal") as connection:
+            connection.execute("begin immediate")
+            connection.executemany("insert into events values ('x', ?, ?)", ((number, value) for number in range(rows)))
+            connection.execute("commit")
+        begin = time.perf_counter()
+        with database(path, "normal") as connection:
+            for (data,) in connection.execute("select value from events where execution_id = 'x' order by seq"):
+                json.loads(data)
+        return time.perf_counter() - begin
 
 
 @cache
@@ -113,7 +128,6 @@ def fastapi() -> tuple[float, float]:
     return one, 6000 / many.seconds
 
 
-@cache
 def asyncio_tasks_per_second(count: int = 50_000) -> float:
     """Tasks that asyncio makes and finishes in a second."""
 
