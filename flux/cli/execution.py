@@ -24,6 +24,7 @@ def list_executions(
     state: Annotated[list[str] | None, typer.Option("--state", help="Only in this state; may repeat.")] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", help="Only of this workflow.")] = None,
     namespace: Annotated[str | None, typer.Option("--namespace", help="Only of this namespace.")] = None,
+    parent: Annotated[str | None, typer.Option("--parent", help="Only what this execution has started.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="At most this many.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="Go on where an earlier list ended.")] = None,
     format: FormatOption = "simple",
@@ -31,11 +32,13 @@ def list_executions(
 ) -> None:
     """List executions, newest first."""
     states = _states(state or [])
-    page = on_server(server_url, lambda client: client.list_executions(states, workflow, namespace, limit, cursor))
+    page = on_server(
+        server_url, lambda client: client.list_executions(states, workflow, namespace, limit, cursor, parent)
+    )
     if format == "json":
         return put_json(page)
     if not page.executions:
-        return talk("No executions." if not (states or workflow or namespace) else "No executions match.")
+        return talk("No executions." if not (states or workflow or namespace or parent) else "No executions match.")
     rows = [
         (one.execution_id, _ref(one), one.state, one.current_task, age(one.created_at), _took(one), one.worker)
         for one in page.executions
@@ -72,8 +75,11 @@ def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url:
         }
     )
     fields({"input    ": _text(execution.input), "output   ": _text(execution.output)})
+    for child in execution.children:
+        put(f"child      {child.execution_id} {child.namespace}/{child.workflow} {child.state}")
     for wait in waits:
-        put(f"waits for  {wait.kind if wait.kind == wait.name else f'{wait.kind} {wait.name}'}{_until(wait)}")
+        named = wait.kind if wait.kind == wait.name else f"{wait.kind} {wait.name}"
+        put(f"waits for  {named}{_below(wait, execution)}{_until(wait)}")
     if execution.state == "PAUSED":
         outcome.tell_paused(execution, waits)
     return None
@@ -227,6 +233,11 @@ def _text(value: Any) -> str:
     import json
 
     return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _below(wait: PendingWaitModel, execution: ExecutionDetail) -> str:
+    """Where a wait is that the execution has only through a child."""
+    return "" if wait.execution_id == execution.execution_id else f" in {wait.execution_id}"
 
 
 def _until(wait: PendingWaitModel) -> str:

@@ -62,7 +62,11 @@ def tell_paused(execution: ExecutionSummary, waits: Sequence[PendingWaitModel]) 
     talk(f"Paused: {ref} waits for {', '.join(repr(wait.name) for wait in waiting) or 'somebody'}.", style="yellow")
     for wait in waiting:
         named = f" --wait {wait.name}" if len(waiting) > 1 else ""
-        talk(f"  Answer it: flux workflow resume {ref} {execution.execution_id} {_placeholder(wait)}{named}")
+        command = f"workflow resume {ref} {execution.execution_id} {_placeholder(wait)}{named}"
+        if named and wait.execution_id != execution.execution_id:
+            # Several children may ask for the same.
+            command = f"execution resume {wait.execution_id} {_placeholder(wait)}"
+        talk(f"  Answer it: flux {command}")
     return None
 
 

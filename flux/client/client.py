@@ -213,6 +213,7 @@ class FluxClient(ServiceCalls, AdminCalls):
         namespace: str | None = None,
         limit: int = 50,
         cursor: str | None = None,
+        parent: str | None = None,
     ) -> ExecutionPage:
         """`GET /executions`"""
         params = {
@@ -221,6 +222,7 @@ class FluxClient(ServiceCalls, AdminCalls):
             "namespace": namespace,
             "limit": limit,
             "cursor": cursor,
+            "parent": parent,
         }
         return ExecutionPage.model_validate(await self._call("GET", "/executions", params=params))
 

@@ -45,6 +45,7 @@ def execution(one: Execution, *, brief: bool = False) -> dict[str, Any]:
         "worker": one.owner,
         "events_count": one.last_seq,
         "parent_id": one.parent_id,
+        "parent_call": one.parent_call,
         "workflow_id": str(ref),
         "workflow_name": ref.name,
         "workflow_namespace": ref.namespace,
@@ -63,6 +64,18 @@ def event(one: EventRecord, *, brief: bool = False) -> dict[str, Any]:
         "seq": one.seq,
         "parent": one.parent,
         "location": one.location,
+        "child_id": one.wait.child.id if one.wait is not None and one.wait.child is not None else "",
+    }
+
+
+def child(one: Execution) -> dict[str, Any]:
+    """`ChildModel`"""
+    return {
+        "execution_id": one.id,
+        "namespace": one.ref.namespace,
+        "workflow": one.ref.name,
+        "state": str(one.state),
+        "call": one.parent_call,
     }
 
 
@@ -78,6 +91,7 @@ def progress(one: Progress, time: int) -> dict[str, Any]:
         "seq": 0,
         "parent": "",
         "location": "",
+        "child_id": "",
     }
 
 
@@ -95,6 +109,7 @@ def wait(one: PendingWait) -> dict[str, Any]:
         "output": plain(one.output),
         "input_schema": _json(one.schema) if one.schema else None,
         "answered": one.answered,
+        "child_id": one.child,
     }
 
 

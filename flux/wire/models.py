@@ -38,7 +38,7 @@ class Problem(Wire):
 
 
 class EventModel(Wire):
-    """One event of an execution."""
+    """One event of an execution. `child_id` is the execution that it has started, "" for most."""
 
     type: ExecutionEventType
     source_id: str
@@ -49,12 +49,14 @@ class EventModel(Wire):
     seq: int
     parent: str = ""
     location: str = ""
+    child_id: str = ""
 
 
 class ExecutionSummary(Wire):
     """An execution without its events.
 
     `output` is the final output, `{"type", "message", …}` of the failure, or what the open pause shows.
+    `parent_id` is the execution that has started this one, `parent_call` the call there.
     """
 
     execution_id: str
@@ -72,15 +74,27 @@ class ExecutionSummary(Wire):
     worker: str = ""
     events_count: int = 0
     parent_id: str = ""
+    parent_call: str = ""
     workflow_id: str = ""
     workflow_name: str = ""
     workflow_namespace: str = ""
 
 
+class ChildModel(Wire):
+    """An execution that another one has started, by the call of that id."""
+
+    execution_id: str
+    namespace: str
+    workflow: str
+    state: ExecutionState
+    call: str
+
+
 class ExecutionDetail(ExecutionSummary):
-    """An execution with its events."""
+    """An execution with its events, if they were asked for, and the first hundred that it has started."""
 
     events: list[EventModel] = Field(default_factory=list)
+    children: list[ChildModel] = Field(default_factory=list)
 
 
 class ExecutionPage(Wire):
@@ -98,7 +112,10 @@ class EventPage(Wire):
 
 
 class PendingWaitModel(Wire):
-    """An open wait. `input_schema` is the JSON schema of the answer, None when anything will do."""
+    """An open wait. `input_schema` is the JSON schema of the answer, None when anything will do.
+
+    `child_id` is the child execution that a wait of kind `child` is for.
+    """
 
     execution_id: str
     namespace: str = ""
@@ -111,6 +128,7 @@ class PendingWaitModel(Wire):
     output: Json = None
     input_schema: dict[str, Any] | None = None
     answered: bool = False
+    child_id: str = ""
 
 
 class WorkflowSummary(Wire):

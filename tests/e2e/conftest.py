@@ -130,3 +130,52 @@ def start_dev(tmp_path: Path) -> Iterator[Callable[..., Dev]]:
     yield start
     for dev in started:
         dev.stop()
+
+
+class Server:
+    """A headless server with one worker, in a session of its own, so that all of it can be killed at once."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        command = [sys.executable, "-m", "flux.cli.main", "start", "server", "--port", str(port), "--workers", "1"]
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, "FLUX_HOME": str(folder / ".flux")},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE, trust_env=False)
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return self.http.get("/ready").status_code == 200
+        return False
+
+    def kill(self) -> None:
+        """As a power cut would, runners included."""
+        self.http.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@pytest.fixture
+def patiently() -> Callable[[Callable[[], Any], str], Any]:
+    return wait_for
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[[], Server]]:
+    started: list[Server] = []
+
+    def start() -> Server:
+        server = Server(tmp_path)
+        started.append(server)
+        wait_for(server.is_ready, "the server to be ready")
+        return server
+
+    yield start
+    for server in started:
+        server.kill()

@@ -30,7 +30,7 @@ Mode = Literal["sync", "async"]
     "",
     operation_id="list_executions",
     response_model=ExecutionPage,
-    responses=responses(400, 403),
+    responses=responses(400, 403, 404),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def list_executions(
@@ -38,11 +38,13 @@ async def list_executions(
     state: Annotated[list[str] | None, Query(description="One or more, repeated or separated by commas.")] = None,
     workflow: Annotated[str | None, Query(description="`name` or `namespace/name`")] = None,
     namespace: Annotated[str | None, Query()] = None,
+    parent: Annotated[str | None, Query(description="Only what this execution has started.")] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before.")] = None,
 ) -> Response:
     """Executions, newest first."""
-    wanted = ExecutionFilter(states=_states(state or []), **_workflow(workflow, namespace))
+    started_by = None if parent is None else (await flux.executions.get(parent)).id
+    wanted = ExecutionFilter(states=_states(state or []), parent=started_by, **_workflow(workflow, namespace))
     page = await flux.store.executions.list(wanted, limit=limit, cursor=cursor)
     return reply(
         {
@@ -61,8 +63,8 @@ async def list_executions(
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_execution(flux: Flux, execution_id: str, detailed: Detailed = False) -> Response:
-    """How an execution stands."""
-    return await shown(flux, await flux.executions.get(execution_id), detailed)
+    """How an execution stands, and what it has started."""
+    return await shown(flux, await flux.executions.get(execution_id), detailed, family=True)
 
 
 @router.get(
@@ -138,7 +140,7 @@ async def resume_execution(
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
 async def get_pending(flux: Flux, execution_id: str) -> Response:
-    """What the execution waits for, with the schema of the answer."""
+    """What the execution waits for, with the schema of the answer; then what the children that it waits for do."""
     execution = await flux.executions.get(execution_id)
     return reply([views.wait(one) for one in await flux.store.waits.pending(execution.id)])
 

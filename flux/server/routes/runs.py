@@ -150,7 +150,7 @@ async def resume_workflow(
 )
 async def get_workflow_status(flux: Flux, ref: Ref, execution_id: str, detailed: Detailed = False) -> Response:
     """How an execution of the workflow stands."""
-    return await shown(flux, await flux.executions.get(execution_id, ref), detailed)
+    return await shown(flux, await flux.executions.get(execution_id, ref), detailed, family=True)
 
 
 @router.post(
@@ -187,9 +187,13 @@ def _wrong(place: str, name: str, message: str) -> InvalidInputError:
     return InvalidInputError(errors=[{"loc": [place, name], "msg": message, "type": "value_error"}])
 
 
-async def shown(flux: Services, execution: Execution, detailed: bool, status: int = 200) -> Response:
-    """The response for an execution, with its events if they were asked for."""
+async def shown(
+    flux: Services, execution: Execution, detailed: bool, status: int = 200, *, family: bool = False
+) -> Response:
+    """The response for an execution, with its events if they were asked for, and with its children."""
     body = views.execution(execution)
+    if family:
+        body["children"] = [views.child(child) for child in await flux.store.executions.children(execution.id)]
     if detailed:
         events = await flux.store.executions.history(execution.id)
         body["events"] = [views.event(event) for event in events]
