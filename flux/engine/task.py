@@ -14,6 +14,7 @@ from flux.engine.calls import Call, caller_location
 from flux.engine.frame import Frame, current_frame
 from flux.engine.naming import NameTemplate
 from flux.engine.options import CommonOptions, TaskOptions, changed
+from flux.errors import UsageError
 
 P = ParamSpec("P")
 Q = ParamSpec("Q")
@@ -55,6 +56,7 @@ class Task(Generic[P, R]):
     """
 
     def __init__(self, func: Callable[P, Any], options: TaskOptions = _DEFAULTS) -> None:
+        _check_function(func)
         self.func = func
         self.options = options
         self.name: str = options.name or str(getattr(func, "__name__", type(func).__name__))
@@ -75,9 +77,10 @@ class Task(Generic[P, R]):
         return signature.replace(parameters=own)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name == "options":  # a copy in the making has none yet
-            raise AttributeError(name)
-        return getattr(self.options, name)
+        options = self.__dict__.get("options")  # a copy in the making has none yet
+        if name.startswith("_") or not hasattr(options, name):
+            raise AttributeError(f"Tasks have no attribute '{name}'.")
+        return getattr(options, name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """A coroutine of the task's result; failures arrive as `ExecutionError`.
@@ -181,6 +184,20 @@ def _run_all(
     return run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
 
 
+def _check_function(func: Any) -> None:
+    name = getattr(func, "__qualname__", repr(func))
+    if isinstance(func, staticmethod | classmethod):
+        kind = type(func).__name__
+        raise UsageError(f"`@task` stands above `@{kind}` at {name}.", hint=f"Write `@{kind}` first, then `@task`.")
+    if not callable(func):
+        raise UsageError(f"{name} cannot be a task: it cannot be called.", hint="Put `@task` on a function.")
+    if inspect.isgeneratorfunction(func) or inspect.isasyncgenfunction(func):
+        raise UsageError(
+            f"{name} cannot be a task: it yields values one by one.",
+            hint="Return them in a list, or stream them with `progress`.",
+        )
+
+
 def _parameter_names(func: Callable[..., Any]) -> tuple[str, ...]:
     try:
         parameters = inspect.signature(func).parameters.values()
@@ -242,8 +259,14 @@ class TaskDecorator:
     def __call__(self, func: Callable[P, Awaitable[R_co]]) -> Task[P, R_co]: ...
     @overload
     def __call__(self, func: Callable[P, R_co]) -> Task[P, R_co]: ...
-    def __call__(self, func: Callable[..., Any]) -> Task[..., Any]:
-        """Make a task of a function."""
+    def __call__(self, func: Callable[..., Any] | None = None, **options: Any) -> Task[..., Any]:
+        """Make a task of a function. Raises `UsageError` for what cannot be one."""
+        if func is None or options:
+            given = ", ".join(f"{name}=…" for name in options)
+            raise UsageError(
+                f"`@task({given})` makes no task.",
+                hint=f"Write `@task`, or `@task.with_options({given or 'timeout=5'})`.",
+            )
         return Task(func)
 
 

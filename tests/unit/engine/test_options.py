@@ -81,3 +81,40 @@ def test_a_task_with_other_options_is_another_task():
 )
 def test_how_long_a_cached_result_counts(cache, expected):
     assert TaskOptions(cache=cache).cached_for == expected
+
+
+def yields():
+    yield 1
+
+
+async def streams():
+    yield 1
+
+
+@pytest.mark.parametrize(
+    ("func", "message"),
+    [
+        (staticmethod(len), "above `@staticmethod`"),
+        (classmethod(len), "above `@classmethod`"),
+        (3, "cannot be called"),
+        (yields, "one by one"),
+        (streams, "one by one"),
+    ],
+)
+def test_what_cannot_be_a_task_is_refused_where_it_is_defined(func, message):
+    with pytest.raises(UsageError, match=message):
+        task(func)
+
+
+def test_options_in_the_wrong_place_are_shown_the_right_one():
+    with pytest.raises(UsageError) as caught:
+        task(timeout=5)
+    assert "@task.with_options(timeout=…)" in caught.value.hint
+    with pytest.raises(UsageError):
+        task()
+
+
+def test_attributes_that_are_no_options_are_missing():
+    assert not hasattr(task(yields.__call__), "anything")
+    with pytest.raises(AttributeError, match="no attribute 'anything'"):
+        _ = task(len).anything
