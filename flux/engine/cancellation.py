@@ -41,10 +41,10 @@ class Cancellation:
         It is recorded as a wait, so that an execution which waits for something else wakes for it.
         """
         session = self._session
-        if not session.workflow.timeout:
+        if not session.workflow.options.timeout:
             return None
         begun = session.history.started.time if session.history.started else session.clock.now()
-        wake_at = begun + int(session.workflow.timeout * 1e6)
+        wake_at = begun + int(session.workflow.options.timeout * 1e6)
         return Wait(f"timeout_{session.execution_id}", "timeout", WaitKind.TIMER, wake_at)
 
     def go_live(self) -> None:

@@ -40,7 +40,7 @@ def cancelled_ending(session: Session) -> Ending:
     if session.cancellation.requested:
         return Ending(ExecutionEventType.WORKFLOW_CANCELLED, None)
     if session.cancellation.timed_out:
-        timeout = session.workflow.timeout
+        timeout = session.workflow.options.timeout
         error = ExecutionTimeoutError("Workflow", session.workflow.name, session.execution_id, timeout)
         return Ending(ExecutionEventType.WORKFLOW_FAILED, error)
     message = "The workflow was cancelled by its own code (CancelledError), which counts as a failure."

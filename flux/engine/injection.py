@@ -73,7 +73,7 @@ def check_complete(kind: str, names: Sequence[str], found: Mapping[str, Any]) ->
 
 def _secrets_of(attempt: Attempted, func: Callable[..., Any]) -> Sequence[str]:
     """Those the task asks for; those of the workflow too, for a function that takes secrets."""
-    own, shared = attempt.task.options.secret_requests, attempt.session.workflow.secret_requests
+    own, shared = attempt.task.options.secret_requests, attempt.session.workflow.options.secret_requests
     if not shared or SECRETS in attempt.call.arguments or SECRETS not in _keywords(func):
         return own
     return list(dict.fromkeys([*own, *shared]))

@@ -1,4 +1,7 @@
-"""What a task can be told beside its function: one record of options, checked when the task is made."""
+"""What tasks and workflows can be told beside their functions: records of options, checked where they are made.
+
+The decorators take what the records take; type checkers read it from there.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,34 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
+from flux.domain.workflow import ResourceRequest
 from flux.errors import UsageError
 
-Options = TypeVar("Options", bound="CommonOptions")
+Record = TypeVar("Record", bound="Options")
+Durability = Literal["strict", "relaxed", "durable", "transient"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class CommonOptions:
-    """Options that leave the function's parameters as they are.
+class Options:
+    """Base of the records. None stands for an option's default; `UsageError` is raised for wrong values."""
+
+    owner: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value is None:
+                object.__setattr__(self, field.name, field.default)
+            elif (rule := _RULES.get(field.name)) and not rule.holds(value):
+                hint = f"{field.name} is {rule.text}."
+                raise UsageError(f"{field.name}={value!r} is no option of a {self.owner}.", hint=hint)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions(Options):
+    """Options of a task that leave the function's parameters as they are.
 
     Attributes:
         name: name in events; may refer to arguments, as in `"load_{table}"`.
@@ -31,6 +52,8 @@ class CommonOptions:
         output_storage: keeps the result; the event then holds a reference to it.
     """
 
+    owner: ClassVar[str] = "task"
+
     name: str | None = None
     retry_max_attempts: int = 0
     retry_delay: float = 1
@@ -42,14 +65,6 @@ class CommonOptions:
     output_storage: Any = None
     auth_exempt: bool = False
 
-    def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None:
-                object.__setattr__(self, field.name, field.default)
-            else:
-                check_option(field.name, value)
-
     @property
     def cached_for(self) -> int | None:
         """Microseconds for which a cached result counts; None for good."""
@@ -60,7 +75,7 @@ class CommonOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOptions(CommonOptions):
-    """All options: these pass further keyword arguments to the function.
+    """All options of a task: these pass further keyword arguments to the function.
 
     Attributes:
         secret_requests: names of secrets, passed as `secrets: dict`.
@@ -73,14 +88,54 @@ class TaskOptions(CommonOptions):
     metadata: bool = False
 
 
-def check_option(name: str, value: Any, owner: str = "task") -> None:
-    """Raises `UsageError` for a value that an option does not take."""
-    rule = _RULES[name]
-    if not rule.holds(value):
-        raise UsageError(f"{name}={value!r} is no option of a {owner}.", hint=f"{name} is {rule.text}.")
+@dataclass(frozen=True, kw_only=True)
+class WorkflowOptions(Options):
+    """Options of a workflow.
+
+    Attributes:
+        name: its name; the function's by default.
+        namespace: "default" unless given.
+        schedule: when runs start by themselves.
+        timeout: seconds for the whole execution, 0 for none.
+        secret_requests: names of secrets for all its tasks that take `secrets`.
+        output_storage: keeps the output; `ctx.output` is then a reference to it.
+        requests: what a worker must have.
+        durability: "strict", or "relaxed": outcomes are used up to 100 ms before they are durable.
+        runner: accepted for older code; runners are warm processes either way.
+    """
+
+    owner: ClassVar[str] = "workflow"
+
+    name: str | None = None
+    namespace: str | None = None
+    schedule: Any = None
+    timeout: float = 0
+    secret_requests: Sequence[str] = ()
+    output_storage: Any = None
+    requests: ResourceRequest | None = None
+    durability: Durability = "strict"
+    runner: str | None = None
+    affinity: Any = None
+    routing: Any = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "durability", _DURABILITY[self.durability])
 
 
-def changed(options: Options, *args: Any, **given: Any) -> Options:
+class Configured:
+    """What has options: each can be read as an attribute of its own."""
+
+    options: Any
+
+    def __getattr__(self, name: str) -> Any:
+        options = self.__dict__.get("options")  # a copy in the making has none yet
+        if name.startswith("_") or not hasattr(options, name):
+            raise AttributeError(f"{type(self).__name__}s have no attribute '{name}'.")
+        return getattr(options, name)
+
+
+def changed(options: Record, *args: Any, **given: Any) -> Record:
     """The options with some of them replaced; None brings a default back.
 
     Raises `UsageError` for options that are unknown, wrong, or given without their names.
@@ -96,7 +151,7 @@ def changed(options: Options, *args: Any, **given: Any) -> Options:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean '{near[0]}'?" if near else f"There are: {', '.join(known)}."
-            raise UsageError(f"Tasks have no option '{name}'.", hint=hint)
+            raise UsageError(f"{options.owner.title()}s have no option '{name}'.", hint=hint)
     return dataclasses.replace(options, **given)
 
 
@@ -134,6 +189,12 @@ def _is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+_DURABILITY: Mapping[str, Durability] = {
+    "strict": "strict",
+    "durable": "strict",
+    "relaxed": "relaxed",
+    "transient": "relaxed",
+}
 _SECONDS = _Rule("a number of seconds, 0 or more", _is_number)
 _FUNCTION = _Rule("a function or a task", callable)
 _NAMES = _Rule("a list of names", _is_names)
@@ -152,4 +213,6 @@ _RULES: Mapping[str, _Rule] = {
     "secret_requests": _NAMES,
     "config_requests": _NAMES,
     "metadata": _SWITCH,
+    "requests": _Rule("a ResourceRequest", lambda value: isinstance(value, ResourceRequest)),
+    "durability": _Rule('"strict" or "relaxed"', lambda value: isinstance(value, str) and value in _DURABILITY),
 }

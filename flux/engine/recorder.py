@@ -48,7 +48,7 @@ class Recorder:
         self._cancelled_calls = set(session.history.being_rolled_back)
         self.unsettled = 0
         self.attempted: Call | None = None
-        self.relaxed = session.workflow.durability == "relaxed"
+        self.relaxed = session.workflow.options.durability == "relaxed"
 
     @property
     def pending(self) -> bool:

@@ -157,7 +157,7 @@ class Session:
         self.context._set_input(coerce_input(self.workflow, self.codec.decode(self.execution.input)))
         try:
             output = await self.workflow.func(self.context)
-            return output if self.workflow.output_storage is None else await self._keep_output(output)
+            return output if self.workflow.options.output_storage is None else await self._keep_output(output)
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio lets these two stop the whole loop; one execution's exit is its own failure.
             raise RuntimeError(f"the workflow raised {type(error).__name__}({error})") from error
@@ -165,7 +165,7 @@ class Session:
     async def _keep_output(self, output: Any) -> Any:
         """Give the output to the workflow's storage, once it is sure that replay has come to its end."""
         await self.releaser.admit("")
-        return await keep(self, self.workflow.output_storage, "output", output)
+        return await keep(self, self.workflow.options.output_storage, "output", output)
 
     def _body_done(self, root: asyncio.Task[Any]) -> None:
         if self.dropped or self._over.done() or self.releaser.closed:

@@ -13,7 +13,7 @@ from flux.codec.digest import digest
 from flux.engine.calls import Call, caller_location
 from flux.engine.frame import Frame, current_frame
 from flux.engine.naming import NameTemplate
-from flux.engine.options import CommonOptions, TaskOptions, changed
+from flux.engine.options import CommonOptions, Configured, TaskOptions, changed
 from flux.errors import UsageError
 
 P = ParamSpec("P")
@@ -44,7 +44,7 @@ def _changing(options: Callable[Every, TaskOptions]) -> Callable[Concatenate[Tas
     return with_options
 
 
-class Task(Generic[P, R]):
+class Task(Configured, Generic[P, R]):
     """A task: call it inside a workflow and await the result.
 
     Its outcome is durable before the workflow goes on, and it never runs again in that execution.
@@ -54,6 +54,8 @@ class Task(Generic[P, R]):
         name: the function's, unless an option gives another; may be a template over the arguments.
         options: all options; each can be read as an attribute of the task too.
     """
+
+    options: TaskOptions
 
     def __init__(self, func: Callable[P, Any], options: TaskOptions = _DEFAULTS) -> None:
         _check_function(func)
@@ -75,12 +77,6 @@ class Task(Generic[P, R]):
         signature = inspect.signature(self.func)
         own = list(signature.parameters.values())[len(self._bound) :]
         return signature.replace(parameters=own)
-
-    def __getattr__(self, name: str) -> Any:
-        options = self.__dict__.get("options")  # a copy in the making has none yet
-        if name.startswith("_") or not hasattr(options, name):
-            raise AttributeError(f"Tasks have no attribute '{name}'.")
-        return getattr(options, name)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """A coroutine of the task's result; failures arrive as `ExecutionError`.

@@ -6,12 +6,12 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
-from flux.domain.workflow import DEFAULT_NAMESPACE, ResourceRequest, WorkflowRef, WorkflowSpec, check_name
+from flux.domain.workflow import DEFAULT_NAMESPACE, WorkflowRef, WorkflowSpec, check_name
 from flux.engine.context import ExecutionContext
-from flux.engine.options import check_option
+from flux.engine.options import Configured, WorkflowOptions, changed
 from flux.engine.types import input_type, json_schema, output_type
 from flux.errors import UsageError
 
@@ -19,51 +19,28 @@ I = TypeVar("I")  # noqa: E741  # input
 O = TypeVar("O")  # noqa: E741  # output
 P = ParamSpec("P")
 
-Durability = Literal["strict", "relaxed", "durable", "transient"]
-_DURABILITY = {"strict": "strict", "durable": "strict", "relaxed": "relaxed", "transient": "relaxed"}
+_DEFAULTS = WorkflowOptions()
 
 
-class Workflow(Generic[I, O]):
+class Workflow(Configured, Generic[I, O]):
     """A workflow: run it here with `run`, or register its file with a server.
 
     Attributes:
         func: the function itself; it takes one argument, the `ExecutionContext`.
-        timeout: seconds for the whole execution, 0 for none.
-        durability: "strict" (an outcome is durable before the code goes on) or "relaxed".
+        options: all options; each can be read as an attribute of the workflow too.
     """
 
+    options: WorkflowOptions
+
     def __init__(
-        self,
-        func: Callable[[ExecutionContext[I]], Awaitable[O]],
-        *,
-        name: str | None = None,
-        namespace: str | None = None,
-        schedule: Any = None,
-        timeout: float = 0,
-        secret_requests: Sequence[str] = (),
-        output_storage: Any = None,
-        requests: ResourceRequest | None = None,
-        durability: Durability = "strict",
-        runner: str | None = None,
-        affinity: Any = None,
-        routing: Any = None,
+        self, func: Callable[[ExecutionContext[I]], Awaitable[O]], options: WorkflowOptions = _DEFAULTS
     ) -> None:
         _check_signature(func)
         self.func = func
-        self.name = check_name("workflow", name or func.__name__)
-        self.namespace = check_name("namespace", namespace or DEFAULT_NAMESPACE)
+        self.options = options
+        self.name = check_name("workflow", options.name or func.__name__)
+        self.namespace = check_name("namespace", options.namespace or DEFAULT_NAMESPACE)
         self.description = inspect.getdoc(func) or ""
-        self.schedule = schedule
-        self.timeout = timeout
-        self.secret_requests = list(secret_requests)
-        if output_storage is not None:
-            check_option("output_storage", output_storage, "workflow")
-        self.output_storage = output_storage
-        self.requests = requests
-        self.durability = _checked_durability(durability)
-        self.runner = runner
-        self.affinity = affinity
-        self.routing = routing
         self.__name__ = func.__name__
         self.__qualname__ = func.__qualname__
         self.__module__ = func.__module__
@@ -106,10 +83,11 @@ class Workflow(Generic[I, O]):
         )
 
     def _plain_options(self) -> Mapping[str, Any]:
-        requests = dataclasses.asdict(self.requests) if self.requests is not None else {}
+        chosen = self.options
+        requests = dataclasses.asdict(chosen.requests) if chosen.requests is not None else {}
         options = {
-            "timeout": self.timeout,
-            "durability": self.durability,
+            "timeout": chosen.timeout,
+            "durability": chosen.durability,
             "requests": {name: value for name, value in requests.items() if value is not None},
         }
         return {name: value for name, value in options.items() if value}
@@ -189,10 +167,25 @@ def _check_signature(func: Callable[..., Any]) -> None:
         )
 
 
-def _checked_durability(durability: str) -> str:
-    if durability not in _DURABILITY:
-        raise UsageError(f"durability={durability!r} is unknown.", hint='Use "strict" or "relaxed".')
-    return _DURABILITY[durability]
+class Decorate(Protocol):
+    """Makes a workflow of a function: the types of its input and output stay what they are."""
+
+    def __call__(self, func: Callable[[ExecutionContext[I]], Awaitable[O]], /) -> Workflow[I, O]:
+        """Make a workflow of an async function of one argument."""
+        ...
+
+
+def _with_options(options: Callable[P, WorkflowOptions]) -> Callable[P, Decorate]:
+    def with_options(*args: P.args, **given: P.kwargs) -> Decorate:
+        """A decorator that makes a workflow with these options. Raises `UsageError` for wrong ones."""
+        chosen = changed(_DEFAULTS, *args, **given)
+
+        def decorate(func: Callable[[ExecutionContext[I]], Awaitable[O]], /) -> Workflow[I, O]:
+            return Workflow(func, chosen)
+
+        return decorate
+
+    return with_options
 
 
 class WorkflowDecorator:
@@ -204,36 +197,11 @@ class WorkflowDecorator:
         ... async def place_order(ctx: ExecutionContext[dict]): ...
     """
 
+    with_options = staticmethod(_with_options(WorkflowOptions))
+
     def __call__(self, func: Callable[[ExecutionContext[I]], Awaitable[O]]) -> Workflow[I, O]:
         """Make a workflow of an async function of one argument."""
         return Workflow(func)
-
-    def with_options(
-        self,
-        *,
-        name: str | None = None,
-        namespace: str | None = None,
-        schedule: Any = None,
-        timeout: float = 0,
-        secret_requests: Sequence[str] = (),
-        output_storage: Any = None,
-        requests: ResourceRequest | None = None,
-        durability: Durability = "strict",
-        runner: str | None = None,
-        affinity: Any = None,
-        routing: Any = None,
-    ) -> Callable[[Callable[[ExecutionContext[I]], Awaitable[O]]], Workflow[I, O]]:
-        """A decorator that makes a workflow with these options.
-
-        Args:
-            name: its name; the function's by default.
-            namespace: "default" unless given.
-            timeout: seconds for the whole execution, 0 for none.
-            durability: "strict", or "relaxed": outcomes are used up to 100 ms before they are durable.
-            runner: accepted for older code; runners are warm processes either way.
-        """
-        options = {key: value for key, value in locals().items() if key != "self"}
-        return lambda func: Workflow(func, **options)
 
 
 workflow = WorkflowDecorator()

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import assert_type
 
 from flux import ExecutionContext, TaskMetadata, task, workflow
+from flux.engine.workflow import Workflow
 from flux.tasks import parallel
 
 
@@ -62,6 +63,18 @@ async def everything(ctx: ExecutionContext[str]) -> int:
     assert_type(await fetch.starmap([("a", 1)]), list[bytes])
     await parallel(fetch("a"), count([]))
     return 1
+
+
+@workflow.with_options(name="other", namespace="shop", timeout=5, durability="relaxed")
+async def other(ctx: ExecutionContext[int]) -> list[str]:
+    return [str(ctx.input)]
+
+
+def run() -> None:
+    assert_type(everything, Workflow[str, int])
+    assert_type(other, Workflow[int, list[str]])
+    workflow.with_options(duration=5)  # type: ignore[call-arg]
+    workflow.with_options(durability="strong")  # type: ignore[arg-type]
 
 
 async def wrong(urls: Iterable[str]) -> None:

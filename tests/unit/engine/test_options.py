@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from flux import task
-from flux.engine.options import TaskOptions, changed
+from flux import task, workflow
+from flux.engine.options import TaskOptions, WorkflowOptions, changed
 from flux.errors import UsageError
 
 
@@ -52,6 +52,31 @@ def test_unknown_options_are_refused_with_the_nearest_known_one():
     with pytest.raises(UsageError, match="no option 'risk'") as caught:
         task(len).with_options(risk="read")
     assert "retry_delay" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("timeout", -1),
+        ("secret_requests", "KEY"),
+        ("output_storage", "/tmp"),
+        ("requests", {"cpu": 2}),
+        ("durability", "strong"),
+        ("durability", 1),
+        ("retries", 3),
+    ],
+)
+def test_workflows_refuse_what_is_no_option_of_theirs(option, value):
+    with pytest.raises(UsageError, match=option) as caught:
+        workflow.with_options(**{option: value})
+    assert "workflow" in str(caught.value).lower()
+
+
+def test_the_older_spellings_of_durability():
+    spellings = {
+        name: WorkflowOptions(durability=name).durability for name in ("durable", "transient", "relaxed", None)
+    }
+    assert spellings == {"durable": "strict", "transient": "relaxed", "relaxed": "relaxed", None: "strict"}
 
 
 def test_options_are_given_by_name():
