@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any
 
+from flux.codec.names import module_name
 from flux.errors import UsageError, WorkflowCatalogError, WorkflowNotFoundError
 
 if TYPE_CHECKING:
@@ -38,21 +39,6 @@ def load_file(path: Path) -> ModuleType:
     except (Exception, SystemExit) as error:
         text = "".join(traceback.format_exception(type(error), error, _own_frames(error, file))).rstrip()
         raise WorkflowCatalogError(f"'{path}' cannot be imported.\n{text}") from error
-
-
-def module_name(file: Path) -> tuple[str, Path]:
-    """The module a file is, and the folder its top package stands in.
-
-    Example:
-        >>> module_name(Path("/srv/hello.py"))
-        ('hello', PosixPath('/srv'))
-    """
-    parts = [file.stem]
-    folder = file.parent
-    while (folder / "__init__.py").is_file() and folder.parent != folder:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts), folder
 
 
 def find_workflow(module: ModuleType, name: str, path: Path) -> Workflow[Any, Any]:

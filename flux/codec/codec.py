@@ -10,6 +10,8 @@ import reprlib
 from collections.abc import Callable
 from typing import Any, Literal
 
+from flux.codec import pickled
+from flux.codec.names import type_name
 from flux.codec.payload import Payload
 from flux.codec.plain import to_plain
 from flux.codec.redactor import HIDDEN, Redactor
@@ -43,17 +45,21 @@ class Codec:
     def __init__(
         self, serializer: Literal["pkl", "json"] = "pkl", key: bytes = b"", redactor: Redactor | None = None
     ) -> None:
-        self._json_only = serializer == "json"
+        self.json_only = serializer == "json"
         self._key = key
         self._seal = Seal(key, "flux sealing")
         self.redactor = Redactor() if redactor is None else redactor
 
-    def encode(self, value: Any) -> Payload:
-        """The payload of a value. Raises `CodecError` that names the path of what cannot be carried."""
+    def encode(self, value: Any, *, lent: bool = False) -> Payload:
+        """The payload of a value. Raises `CodecError` that names the path of what cannot be carried.
+
+        Args:
+            lent: others still use the value. Coroutines in what is handed over are closed: nobody awaits them.
+        """
         try:
             payload = Payload(to_json(value))
         except NotJson as error:
-            payload = self._encode_dill(value, error)
+            payload = self._encode_dill(value, error, lent)
         return self.guard(payload) if self.redactor.active else payload
 
     def guard(self, payload: Payload, redactor: Redactor | None = None) -> Payload:
@@ -84,27 +90,25 @@ class Codec:
         self.redactor.learn(secrets)
         return Payload(data, encoding, preview)
 
-    def _encode_dill(self, value: Any, odd: NotJson) -> Payload:
-        _refuse_awaitable(odd)
-        if self._json_only and isinstance(odd, TooDeep):
+    def _encode_dill(self, value: Any, odd: NotJson, lent: bool) -> Payload:
+        _refuse_awaitable(odd, lent)
+        if self.json_only and isinstance(odd, TooDeep):
             raise _too_deep()
-        if self._json_only:
+        if self.json_only:
             raise CodecError(
                 f'{odd.path} is a {odd.kind}, which JSON cannot carry (serializer = "json").',
-                hint='Return plain values, or set serializer = "pkl".',
+                hint='Use plain values, or set serializer = "pkl".',
             )
-        return Payload(self._dill(value, odd), "dill", _preview(value))
+        return Payload(self._dill(value, odd, lent), "dill", _preview(value))
 
-    def _dill(self, value: Any, odd: NotJson) -> bytes:
-        import dill
-
+    def _dill(self, value: Any, odd: NotJson, lent: bool) -> bytes:
         try:
-            data: bytes = dill.dumps(value)
+            data = pickled.dumps(value)
         except RecursionError:
             raise _too_deep() from None
         except Exception as error:
             odd = _culprit(value, "$", set()) or odd
-            _refuse_awaitable(odd)
+            _refuse_awaitable(odd, lent)
             raise CodecError(
                 f"{odd.path} is a {odd.kind}, which cannot be stored: {type(error).__name__}: {error}",
                 hint="Return data, not open resources; or keep it in a file and return its path.",
@@ -130,9 +134,7 @@ class Codec:
                 "A stored value was signed with another key: it is not opened.",
                 hint="Use the same home (or `security.encryption_key`) on all workers and servers.",
             )
-        import dill
-
-        return self._opened(dill.loads, body)
+        return self._opened(pickled.loads, body)
 
     def _opened(self, opener: Callable[[Any], Any], stored: Any) -> Any:
         try:
@@ -158,11 +160,12 @@ def _shown(payload: Payload, redactor: Redactor) -> str:
     return json.dumps(HIDDEN, ensure_ascii=False)
 
 
-def _refuse_awaitable(odd: NotJson) -> None:
+def _refuse_awaitable(odd: NotJson, lent: bool) -> None:
     """What is not awaited yet cannot be stored, nor is it what anybody meant to store."""
     if inspect.iscoroutine(odd.value):
         shown = f"coroutine of {odd.value.__qualname__}"
-        odd.value.close()
+        if not lent:
+            odd.value.close()
     elif inspect.isawaitable(odd.value):
         shown = odd.kind
     else:
@@ -181,8 +184,6 @@ def _too_deep() -> CodecError:
 
 def _culprit(value: Any, path: str, seen: set[int]) -> NotJson | None:
     """The innermost part that dill refuses; None when every part alone is fine, or there are too many."""
-    import dill
-
     if id(value) in seen or len(seen) > _MAX_PARTS or path.count(".") + path.count("[") > MAX_DEPTH or is_plain(value):
         return None
     seen.add(id(value))
@@ -190,18 +191,17 @@ def _culprit(value: Any, path: str, seen: set[int]) -> NotJson | None:
         if found := _culprit(part, path + name, seen):
             return found
     try:
-        dill.dumps(value)
+        pickled.dumps(value)
     except Exception:
         return NotJson(value, path)
     return None
 
 
 def _preview(value: Any) -> str:
-    kind = type(value)
     try:
         text = _short.repr(value)
     except Exception:
         text = "…"
     text = text if len(text) <= PREVIEW_LENGTH else text[: PREVIEW_LENGTH - 1] + "…"
-    name = f"{kind.__module__}.{kind.__qualname__}".replace(" ", "")
+    name = type_name(type(value)).replace(":", ".").replace(" ", "")
     return f"{name} {text}"

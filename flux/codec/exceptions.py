@@ -5,10 +5,11 @@ from __future__ import annotations
 import traceback
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from flux.codec.names import resolve, type_name
 from flux.codec.plain import TAG, untag
-from flux.codec.tags import NotJson, pack, resolve, unpack
+from flux.codec.tags import NotJson, pack, unpack
 from flux.errors import ExecutionError
 
 _ENGINE = str(Path(__file__).resolve().parent.parent / "engine")
@@ -16,6 +17,8 @@ MAX_DEPTH = 10
 """How far causes and inner exceptions are followed."""
 
 _MAX_TRACEBACK = 20_000
+_VALIDATION = "pydantic_core._pydantic_core:ValidationError"
+"""The one built-in error of a library that is common in user code and cannot be made from its arguments."""
 
 _outer: ContextVar[tuple[int, ...]] = ContextVar("outer", default=())
 """Exceptions that are being packed, outermost first: some refer to themselves."""
@@ -37,22 +40,27 @@ def pack_exception(error: BaseException, path: str) -> dict[str, Any]:
 
 
 def _packed(error: BaseException, path: str) -> dict[str, Any]:
-    kind = type(error)
     inner = vars(error).get("inner_exception")
     cause = None if error.__cause__ is inner else error.__cause__
+    # As Python shows them: what was handled when it was raised counts where nothing caused it.
+    context = None if error.__cause__ or error.__suppress_context__ else error.__context__
     attributes = {name: item for name, item in vars(error).items() if not name.startswith("__") or name == "__notes__"}
     packed: dict[str, Any] = {
         TAG: "exception",
-        "type": f"{kind.__module__}:{kind.__qualname__}",
+        "type": type_name(type(error)),
         "args": [_packed_or_text(item, path) for item in error.args],
         "attributes": {name: _packed_or_text(item, f"{path}.{name}") for name, item in attributes.items()},
         "message": text_of(error),
         "traceback": traceback_of(error),
-        "cause": _packed_cause(cause, path),
+        "cause": _packed_linked(cause, path),
     }
+    if (linked := _packed_linked(context, path)) is not None:
+        packed["context"] = linked
     if isinstance(error, OSError) and error.filename is not None:
         # Python leaves the file names out of `args`.
         packed["os"] = [_packed_or_text(item, path) for item in _os_arguments(error)]
+    if packed["type"] == _VALIDATION:
+        packed["validation"] = [_packed_validation_part(item, path) for item in _validation_parts(error)]
     return packed
 
 
@@ -61,9 +69,21 @@ def _os_arguments(error: OSError) -> tuple[Any, ...]:
     return (error.errno, error.strerror, error.filename, *more)
 
 
-def _packed_cause(cause: BaseException | None, path: str) -> Any:
+def _validation_parts(error: Any) -> tuple[str, list[dict[str, Any]], str]:
+    """What pydantic makes such an error of: its title, its lines, and whether JSON or Python was read."""
+    _, (_, _, mode, *_) = error.__reduce__()
+    return error.title, error.errors(include_url=False), mode
+
+
+def _packed_validation_part(part: Any, path: str) -> Any:
+    if not isinstance(part, list):
+        return part
+    return [{name: _packed_or_text(item, path) for name, item in line.items()} for line in part]
+
+
+def _packed_linked(linked: BaseException | None, path: str) -> Any:
     try:
-        return None if cause is None else pack_exception(cause, path)
+        return None if linked is None else pack_exception(linked, path)
     except NotJson:
         return None
 
@@ -79,6 +99,8 @@ def unpack_exception(value: dict[str, Any]) -> BaseException:
         error.__cause__ = unpack_exception(value["cause"])
     elif isinstance(inner, BaseException):
         error.__cause__ = inner
+    if value.get("context"):
+        error.__context__ = unpack_exception(value["context"])
     return error
 
 
@@ -93,6 +115,8 @@ def _unpacked(item: Any) -> Any:
 def _rebuild(value: dict[str, Any], args: list[Any]) -> BaseException:
     """As pickle would: what users compute in `__init__` is among the attributes, what built-in types keep is not."""
     try:
+        if "validation" in value:
+            return _rebuild_validation(args, *value["validation"])
         kind = resolve(value["type"])
         base: Any = next(base for base in kind.__mro__ if base.__module__ == "builtins")
         if not issubclass(base, BaseException):
@@ -103,6 +127,26 @@ def _rebuild(value: dict[str, Any], args: list[Any]) -> BaseException:
         error.args = tuple(args)
     except Exception:
         return _stand_in(value)
+    return error
+
+
+def _rebuild_validation(args: list[Any], title: str, lines: list[dict[str, Any]], mode: Any) -> BaseException:
+    """pydantic's own error, whose lines alone say what it is."""
+    from pydantic_core import InitErrorDetails, PydanticCustomError, ValidationError
+    from pydantic_core.core_schema import ErrorType
+
+    details: list[InitErrorDetails] = []
+    for line in lines:
+        kind, context = line["type"], _unpacked(line.get("ctx"))
+        known = kind in get_args(ErrorType)
+        detail: InitErrorDetails = {
+            "type": kind if known else PydanticCustomError(kind, line["msg"], context),
+            "loc": tuple(_unpacked(line["loc"])),
+            "input": _unpacked(line["input"]),
+        }
+        details.append({**detail, "ctx": context} if known and context else detail)
+    error = ValidationError.from_exception_data(title, details, mode)
+    error.args = tuple(args)
     return error
 
 

@@ -90,7 +90,8 @@ def _untag_exception(tagged: Mapping[str, Any]) -> Any:
     if tagged["type"] in _WRAPPERS and isinstance(inner, dict):
         return _untag_exception(inner)
     plain: dict[str, Any] = {"type": tagged["type"].rpartition(":")[2], "message": tagged["message"]}
-    for name, part in (("traceback", tagged.get("traceback")), ("cause", tagged.get("cause") or inner)):
+    parts = {name: tagged.get(name) for name in ("traceback", "cause", "context")}
+    for name, part in (parts | {"cause": parts["cause"] or inner}).items():
         if part:
             plain[name] = untag(part)
     attributes = tagged.get("attributes", {})

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import functools
-import importlib
 import json
 import math
-import sys
 from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -17,6 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
+from flux.codec.names import is_importable, resolve, type_name
 from flux.codec.plain import TAG
 from flux.codec.text import json_writer
 
@@ -27,6 +25,9 @@ _SCALARS = _CONSTANTS | {int, float}
 _CONTAINERS = frozenset({list, dict})
 _BIG = 1 << 2048
 """Integers from here on are stored in hexadecimal: Python limits the digits of decimal texts it converts."""
+
+_PYDANTIC = "pydantic_core._pydantic_core"
+"""Where the zone comes from that pydantic gives to moments it reads; a plain offset like `timezone`."""
 
 _dumps = json_writer(ascii=False, allow_nan=False)
 
@@ -158,7 +159,7 @@ def _pack_moment(tag: str) -> Callable[[Any, str], Any]:
     def packed(value: Any, path: str) -> Any:
         zone = value.tzinfo
         more: dict[str, Any] = {"fold": 1} if value.fold else {}
-        if type(zone) is timezone:
+        if type(zone) is timezone or type(zone).__module__ == _PYDANTIC:
             if (offset := zone.utcoffset(None)).microseconds:  # `fromisoformat` drops it when it is all there is
                 more["offset"] = offset // timedelta(microseconds=1)
         elif zone is not None:
@@ -236,19 +237,10 @@ def parts(value: Any) -> list[tuple[str, Any]]:
 
 
 def reference(type_: type, value: Any, path: str) -> str:
-    """`module:qualname` of a type that can be imported again; raises `NotJson` for others."""
-    found: Any = sys.modules.get(type_.__module__)
-    for name in type_.__qualname__.split("."):
-        found = getattr(found, name, None)
-    if found is not type_:
+    """Name of a type that can be imported again; raises `NotJson` for others."""
+    if not is_importable(type_):
         raise NotJson(value, path)
-    return f"{type_.__module__}:{type_.__qualname__}"
-
-
-def resolve(name: str) -> Any:
-    """The type behind a reference. Raises `ImportError` or `AttributeError`."""
-    module, _, path = name.partition(":")
-    return functools.reduce(getattr, path.split("."), sys.modules.get(module) or importlib.import_module(module))
+    return type_name(type_)
 
 
 _PACKERS: dict[type, Callable[[Any, str], Any]] = {

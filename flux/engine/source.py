@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from flux.codec.names import module_name
 from flux.domain import Bundle, Module
 from flux.errors import WorkflowCatalogError
 
@@ -75,7 +76,7 @@ def collect(entry: Path, read: Read, roots: Sequence[Path] = ()) -> Bundle:
         >>> sorted(collect(Path("/srv/a.py"), files.get).modules)
         ['a', 'b']
     """
-    name, root = module_name(entry, read)
+    name, root = module_name(entry, lambda file: read(file) is not None)
     source = read(entry)
     if source is None:
         raise WorkflowCatalogError(f"There is no file '{entry}'.")
@@ -104,22 +105,6 @@ def parse(source: str, path: str) -> ast.Module:
         raise SourceError(path, line, f"{kind}: {error.msg}", _line(source, line) or (error.text or "")) from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise SourceError(path, 0, f"SyntaxError: {error}") from None
-
-
-def module_name(file: Path, read: Read) -> tuple[str, Path]:
-    """The module that a file is, and the folder from which it is imported.
-
-    Example:
-        >>> there = {Path("/srv/shop/__init__.py"): ""}
-        >>> module_name(Path("/srv/shop/order.py"), there.get)
-        ('shop.order', PosixPath('/srv'))
-    """
-    folder = file.parent
-    parts = [] if file.name == _INIT else [file.stem]
-    while folder.name and read(folder / _INIT) is not None:
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts) or file.stem, folder
 
 
 def _parts(modules: Mapping[str, Module]) -> Iterator[str]:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from flux.cli.loading import find_workflow, load_file, module_name
+from flux.cli.loading import find_workflow, load_file
 from flux.errors import UsageError, WorkflowCatalogError, WorkflowNotFoundError
 
 FLOW = """
@@ -58,7 +58,6 @@ def test_siblings_and_packages_import_as_usual(tmp_path):
     write(tmp_path, "pack_of_test/util.py", "VALUE = 4")
     module = load_file(write(tmp_path, "pack_of_test/flows.py", "from .util import VALUE"))
     assert (module.__name__, module.VALUE) == ("pack_of_test.flows", 4)
-    assert module_name(tmp_path / "pack_of_test" / "flows.py") == ("pack_of_test.flows", tmp_path)
 
 
 def test_a_script_named_like_a_library_module_takes_nobodys_place(tmp_path):

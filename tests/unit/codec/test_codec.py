@@ -3,6 +3,7 @@ import cmath
 import collections
 import dataclasses
 import enum
+import inspect
 import json
 import math
 import subprocess
@@ -232,6 +233,13 @@ def test_time_zones_keep_their_names():
     assert to_plain(Codec().encode(value)) == "2025-10-26T02:30:00+01:00"
 
 
+def test_moments_that_pydantic_has_read_need_no_dill():
+    read = pydantic.TypeAdapter(list[datetime]).validate_json('["2026-01-02T03:04:05Z", "2026-01-02T03:04:05+05:45"]')
+    back = carried(read)
+    assert back == read
+    assert [moment.utcoffset() for moment in back] == [timedelta(0), timedelta(hours=5, minutes=45)]
+
+
 def test_post_init_and_hooks_do_not_run_again():
     order = Order("tea", 2.0)
     order.total = 5.0
@@ -323,6 +331,19 @@ def test_a_forgotten_await_is_recognized(codec):
 
     with pytest.raises(CodecError, match=r"\$\.a is a coroutine of .*fetch: was an `await` forgotten\?"):
         codec.encode({"a": fetch()})
+
+
+def test_a_coroutine_that_is_only_lent_stays_usable(codec):
+    async def fetch():
+        return 1
+
+    coroutine = fetch()
+    with pytest.raises(CodecError, match="coroutine of"):
+        codec.encode([coroutine], lent=True)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED
+    with pytest.raises(CodecError, match="coroutine of"):
+        codec.encode([coroutine])
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
 
 
 async def test_a_task_of_asyncio_is_refused(dill_codec):

@@ -1,5 +1,10 @@
 import enum
+import json
+import threading
+import typing
 
+import pydantic
+import pydantic_core
 import pytest
 
 from flux.codec import Codec, to_plain
@@ -214,3 +219,86 @@ def test_nothing_else_is_made_of_a_stored_exception():
     payload = codec.encode(ValueError("x"))
     odd = type(payload)(payload.data.replace(b"builtins:ValueError", b"builtins:print"))
     assert isinstance(codec.decode(odd), ExecutionError)
+
+
+def test_what_was_handled_meanwhile_comes_back_where_nothing_caused_it():
+    def fails(cause):
+        try:
+            try:
+                raise KeyError("first")
+            except KeyError:
+                raise ValueError("second") from cause
+        except ValueError as error:
+            return error
+
+    def fails_meanwhile():
+        try:
+            try:
+                raise KeyError("first")
+            except KeyError:
+                raise ValueError("second")  # noqa: B904  # the context is the point
+        except ValueError as error:
+            return error
+
+    back = carried(fails_meanwhile())
+    assert (type(back.__context__), back.__cause__, back.__suppress_context__) == (KeyError, None, False)
+    assert to_plain(codec.encode(back))["context"]["message"] == "'first'"
+    assert carried(fails(None)).__context__ is None
+    caused = carried(fails(OSError("root")))
+    assert (type(caused.__cause__), caused.__context__) == (OSError, None)
+
+
+class Person(pydantic.BaseModel):
+    name: str
+    age: int = 0
+    colour: typing.Literal["red", "blue"] = "red"
+
+    @pydantic.field_validator("age")
+    @classmethod
+    def plausible(cls, age):
+        if age > 150:
+            raise ValueError("older than {anybody}")
+        if age < 0:
+            raise pydantic_core.PydanticCustomError("unborn", "not born for {years} years", {"years": -age})
+        return age
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {},
+        {"name": 1, "colour": "green", "age": "x"},
+        {"name": "x", "age": 200},
+        {"name": "x", "age": -3},
+        {"name": [{"deep": (1, 2)}]},
+        5,
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("mode", ["python", "json"])
+def test_errors_of_validation_are_pydantics_own(data, mode):
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Person.model_validate(data) if mode == "python" else Person.model_validate_json(json.dumps(data))
+    back = carried(caught.value)
+    assert type(back) is pydantic.ValidationError
+    assert without_links(str(back)) == without_links(str(caught.value))
+    assert (back.title, back.error_count(), back.args) == ("Person", caught.value.error_count(), ())
+    for found, expected in zip(back.errors(), caught.value.errors(), strict=True):
+        assert {name: found[name] for name in ("type", "loc", "msg", "input")} == {
+            name: expected[name] for name in ("type", "loc", "msg", "input")
+        }
+        assert repr(found.get("ctx")) == repr(expected.get("ctx"))
+    assert codec.encode(back).data == codec.encode(codec.decode(codec.encode(back))).data
+
+
+def without_links(text):
+    return [line for line in text.splitlines() if "errors.pydantic.dev" not in line]
+
+
+def test_inputs_that_cannot_be_stored_are_text_in_errors_of_validation():
+    lock = threading.Lock()
+    with pytest.raises(pydantic.ValidationError) as caught:
+        Person.model_validate({"name": lock})
+    back = carried(caught.value)
+    assert back.errors()[0]["type"] == "string_type"
+    assert back.errors()[0]["input"] == str(lock)

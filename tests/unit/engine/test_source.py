@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flux.engine.source import SourceError, bundle_of, collect, module_name
+from flux.engine.source import SourceError, bundle_of, collect
 from flux.errors import WorkflowCatalogError
 
 ROOT = Path("/p")
@@ -178,9 +178,3 @@ def test_whatever_does_not_parse_is_a_source_error(source):
 def test_a_missing_entry_is_named():
     with pytest.raises(WorkflowCatalogError, match=r"nope\.py"):
         bundle({}, "nope.py")
-
-
-def test_names_come_from_the_packages_around_a_file():
-    there = {ROOT / "a/__init__.py": "", ROOT / "a/b/__init__.py": ""}.get
-    assert module_name(ROOT / "a/b/c.py", there) == ("a.b.c", ROOT)
-    assert module_name(ROOT / "c.py", there) == ("c", ROOT)

@@ -82,3 +82,78 @@ else:
     execution_id = python(tmp_path, "flow.py").strip()
     script.write_text(text.replace('"old"', 'await step(2), "new"'))
     assert python(tmp_path, "flow.py", execution_id) == "[1, 'yes', 2, 'new'] 1\n"
+
+
+TYPES = """
+import dataclasses, enum, sys
+from datetime import date
+from typing import NamedTuple
+from pydantic import BaseModel
+from flux import ExecutionContext, task, workflow
+from flux.tasks import pause
+
+class Colour(enum.Enum):
+    RED = 1
+
+class Point(NamedTuple):
+    x: int
+
+@dataclasses.dataclass
+class Line:
+    due: date
+    colour: Colour = Colour.RED
+
+class Order(BaseModel):
+    lines: list[Line]
+
+class Refused(Exception):
+    pass
+
+class Plain:
+    def __init__(self, inner):
+        self.inner = inner
+
+def helper(n):
+    return n + 1
+
+@task
+async def make():
+    return [Order(lines=[Line(date(2026, 1, 2))]), Point(1), Refused("no"), Plain([Line(date(2026, 1, 2))]), helper]
+
+@workflow
+async def flow(ctx: ExecutionContext[Order]):
+    made = await make()
+    await pause("look", output=made, schema=list[Order])
+    order, point, refused, plain, function = made
+    kinds = [type(ctx.input), type(order), type(order.lines[0]), type(point), type(refused), type(plain)]
+    assert kinds == [Order, Order, Line, Point, Refused, Plain], kinds
+    assert type(plain.inner[0]) is Line and order.lines[0].colour is Colour.RED
+    assert function is helper
+    return plain
+
+def main():
+    if len(sys.argv) == 1:
+        print(flow.run(Order(lines=[])).execution_id)
+    else:
+        ctx = flow.resume(sys.argv[1], [{"lines": []}])
+        assert type(ctx.output) is Plain, ctx.output
+        print(ctx.state)
+"""
+
+
+def test_types_of_a_script_are_found_again_when_it_is_imported_and_the_other_way_round(tmp_path):
+    (tmp_path / "shop.py").write_text(TYPES + '\nif __name__ == "__main__":\n    main()\n')
+    (tmp_path / "other.py").write_text("import shop\nshop.main()\n")
+    ways = ("shop.py",), ("other.py",), ("-m", "shop")
+    for begun in ways:
+        for resumed in ways:
+            execution_id = python(tmp_path, *begun).strip()
+            assert python(tmp_path, *resumed, execution_id) == "COMPLETED\n"
+
+
+def test_types_of_a_module_in_a_package(tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "__init__.py").touch()
+    (tmp_path / "pack" / "shop.py").write_text(TYPES + '\nif __name__ == "__main__":\n    main()\n')
+    execution_id = python(tmp_path, "-m", "pack.shop").strip()
+    assert python(tmp_path, "-c", "import pack.shop; pack.shop.main()", execution_id) == "COMPLETED\n"
