@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from flux.clock import MICROSECOND, Clock
+from flux.codec import Payload
 from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionState
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError
 from flux.store import rows, rules
@@ -112,6 +113,8 @@ class Ledger:
             rules.absorb(standing, event)
             if event.wait is not None or standing.open_waits:
                 await self._keep_waits(transaction, standing, event)
+            if event.type is _E.WORKFLOW_PAUSED and standing.open_waits:
+                await self._show_wait(transaction, standing)
         return position
 
     async def settle(self, transaction: Transaction, standing: Standing) -> None:
@@ -161,6 +164,14 @@ class Ledger:
         self._kept[standing.id] = standing
         if len(self._kept) > KEPT:
             del self._kept[next(iter(self._kept))]
+
+    async def _show_wait(self, transaction: Transaction, standing: Standing) -> None:
+        """Show what a paused execution asks; the event has it for people only, not with its types."""
+        if standing.state is not ExecutionState.PAUSED:
+            return
+        found = await transaction.fetch(self._sql["shown_wait"], {"execution": standing.serial})
+        for output, encoding, preview in found:
+            standing.output = None if output is None else Payload(output, encoding, preview)
 
     async def _keep_waits(self, transaction: Transaction, standing: Standing, event: EventRecord) -> None:
         """Open and close waits as the event says."""

@@ -32,6 +32,13 @@ returning case when answered = 0 then child end;
 -- name: count_waits
 select count(*) from waits where execution = :execution;
 
+-- name: shown_wait
+-- What a paused execution shows to people: its divergence, else its oldest open question.
+select output, output_encoding, output_preview from waits
+where execution = :execution and kind in ('input', 'divergence') and answered = 0
+order by kind, opened_at, id
+limit 1;
+
 -- name: waits_at_release
 -- What decides whether a released execution is ready again at once. A divergence parks it.
 select

@@ -75,7 +75,8 @@ def pause(store, make):
     """Pauses a child that `bob` holds."""
 
     async def at(child, generation, name="approval", ordinal=2):
-        events = [make.waiting(ordinal, f"at-{name}", name), make.event(E.WORKFLOW_PAUSED, ordinal + 1, payload=b'"?"')]
+        waiting = make.waiting(ordinal, f"at-{name}", name, output=b'"?"')
+        events = [waiting, make.event(E.WORKFLOW_PAUSED, ordinal + 1)]
         return await store.executions.append(Append(child, generation, events, release=True))
 
     return at

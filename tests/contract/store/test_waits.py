@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from flux.codec import Payload
@@ -212,6 +214,30 @@ async def test_a_divergence_parks_until_the_execution_moves(store, make, clock, 
     assert moved.ready
     assert moved.execution.digest == "d2"
     assert [wait.id for wait in await store.waits.pending(execution.id)] == ["t"]
+
+
+async def test_a_paused_execution_shows_what_its_oldest_open_pause_shows(store, make, clock, started):
+    execution = await started()
+    shown = Payload(b"...", "dill", "builtins.range range(0, 3)")
+    first = make.waiting(2, "a")
+    first = replace(first, wait=replace(first.wait, output=shown))
+    clock.advance(1)
+    events = [first, make.waiting(3, "b", output=b'"b"'), make.event(E.WORKFLOW_PAUSED, 4, payload=b'{"name":"a"}')]
+    paused = await store.executions.append(Append(execution.id, 1, events, release=True))
+    assert paused.execution.output == shown
+    await store.executions.answer(execution.id, make.answer(), "a")
+    claimed = (await store.executions.claim(execution.id, "bob", [])).execution.generation
+    events = [make.event(E.WORKFLOW_RESUMED, 1), make.event(E.TASK_RESUMED, 2, source="a")]
+    again = [*events, make.event(E.WORKFLOW_PAUSED, 3, payload=b'{"name":"b"}')]
+    assert (await store.executions.append(Append(execution.id, claimed, again, release=True))).execution.output == (
+        Payload(b'"b"')
+    )
+
+
+async def test_a_pause_that_shows_nothing_shows_nothing(store, make, started):
+    execution = await started()
+    events = [make.waiting(2, "a"), make.event(E.WORKFLOW_PAUSED, 3, payload=b'{"name":"a","output":null}')]
+    assert (await store.executions.append(Append(execution.id, 1, events, release=True))).execution.output is None
 
 
 async def test_open_waits_of_everything_oldest_first(store, make, clock, paused):
