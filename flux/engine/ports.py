@@ -83,8 +83,10 @@ class ValueCodec(Protocol):
 
     redactor: Redactor
 
-    def encode(self, value: object) -> Payload:
-        """Raises `CodecError` naming the path of what cannot be carried."""
+    json_only: bool
+
+    def encode(self, value: object, *, lent: bool = False) -> Payload:
+        """Raises `CodecError` naming the path of what cannot be carried. `lent`: others still use the value."""
         ...
 
     def decode(self, payload: Payload) -> object:

@@ -62,6 +62,7 @@ class Recorder:
         if recorded is None:
             self.note_call(_T.TASK_STARTED, call, self.encode_arguments(call))
         try:
+            self._check_arguments(call)
             with entered(Frame(self._session, call.id, call.id, call.name, call.parent)):
                 value = await body()
             payload = self._encode_value(value)
@@ -285,9 +286,14 @@ class Recorder:
     def encode_arguments(self, call: Call) -> Payload:
         """The arguments as the event's value; what cannot be stored is shown by its type."""
         try:
-            return self._session.codec.encode(dict(call.arguments))
+            return self._session.codec.encode(dict(call.arguments), lent=True)
         except CodecError:
             return self._session.codec.encode({name: _shown(value) for name, value in call.arguments.items()})
+
+    def _check_arguments(self, call: Call) -> None:
+        """They are recorded for people only; but who allows nothing but JSON means them too."""
+        if self._session.codec.json_only:
+            self._encode_value(dict(call.arguments), lent=True)
 
     def encode_error(self, error: BaseException) -> Payload:
         """An exception as a payload; one that cannot be stored keeps its message."""
@@ -303,9 +309,9 @@ class Recorder:
         except CodecError:
             return self._session.codec.encode(_shown(value))
 
-    def _encode_value(self, value: Any) -> Payload:
+    def _encode_value(self, value: Any, *, lent: bool = False) -> Payload:
         try:
-            return self._session.codec.encode(value)
+            return self._session.codec.encode(value, lent=lent)
         except Exception as error:
             raise ExecutionError(error) from error
 

@@ -83,7 +83,9 @@ class Task(Configured, Generic[P, R]):
 
         Raises `ExecutionError` when awaited outside of a workflow.
         """
-        return self._perform((*self._bound, *args), kwargs, caller_location())
+        performing: Any = self._perform((*self._bound, *args), kwargs, caller_location())
+        performing.__qualname__ = self.__qualname__  # what Python and Flux call it where an `await` was forgotten
+        return performing  # type: ignore[no-any-return]  # mypy knows no names of coroutines
 
     async def _perform(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], location: str) -> R:
         frame = current_frame()
@@ -128,7 +130,7 @@ class Task(Configured, Generic[P, R]):
         """
         location = caller_location()
         calls = [self._branch((*self._bound, item), location) for item in items]
-        return _run_all(calls, max_concurrent, raise_on_error)
+        return _run_all(f"{self.__qualname__}.map", calls, max_concurrent, raise_on_error)
 
     def starmap(
         self, items: Iterable[Iterable[Any]], *, max_concurrent: int | None = None, raise_on_error: bool = True
@@ -136,7 +138,7 @@ class Task(Configured, Generic[P, R]):
         """`map` for items that are tuples of arguments."""
         location = caller_location()
         calls = [self._branch((*self._bound, *item), location) for item in items]
-        return _run_all(calls, max_concurrent, raise_on_error)
+        return _run_all(f"{self.__qualname__}.starmap", calls, max_concurrent, raise_on_error)
 
     def _branch(self, args: tuple[Any, ...], location: str) -> Callable[[], Coroutine[Any, Any, R]]:
         return lambda: self._perform(args, {}, location)
@@ -173,11 +175,13 @@ def _policies() -> Any:
 
 
 def _run_all(
-    calls: Sequence[Callable[[], Coroutine[Any, Any, R]]], max_concurrent: int | None, raise_on_error: bool
+    name: str, calls: Sequence[Callable[[], Coroutine[Any, Any, R]]], max_concurrent: int | None, raise_on_error: bool
 ) -> Coroutine[Any, Any, list[R]]:
     from flux.engine.branches import run_branches  # only what runs needs asyncio
 
-    return run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
+    running: Any = run_branches("map", calls, max_concurrent=max_concurrent, raise_on_error=raise_on_error)
+    running.__qualname__ = name
+    return running  # type: ignore[no-any-return]  # mypy knows no names of coroutines
 
 
 def _check_function(func: Any) -> None:
