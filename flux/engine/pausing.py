@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flux.codec import to_plain
 from flux.domain import EventRecord, ExecutionEventType, Wait
 from flux.engine.frame import Frame
-from flux.engine.types import check_answer, coerce
+from flux.engine.types import coerce_answer
+from flux.errors import InvalidInputError
 
 _T = ExecutionEventType
 
@@ -43,12 +43,8 @@ async def _open(frame: Frame, wait: Wait) -> Wait:
 
 def _read(frame: Frame, wait: Wait, model: Any, event: EventRecord) -> tuple[list[dict[str, Any]], Any]:
     """(errors, value) of an answer."""
-    payload = None if event.payload is None else frame.session.codec.unsealed(event.payload)
-    value = frame.session.recorder.decode(payload)
-    if model is not None and isinstance(value, model if isinstance(model, type) else ()):
-        return [], value
-    plain = to_plain(payload)
-    errors = check_answer(model, json.loads(wait.schema) if wait.schema else None, plain)
-    if errors or model is None:
-        return errors, value
-    return [], coerce(model, plain)
+    schema = json.loads(wait.schema) if wait.schema else None
+    try:
+        return [], coerce_answer(model, schema, frame.session.recorder.decode(event.payload))
+    except InvalidInputError as error:
+        return error.errors, None

@@ -23,7 +23,7 @@ from flux.domain import (
 from flux.engine.context import ExecutionContext
 from flux.engine.ports import Journal, Surroundings, ValueCodec
 from flux.engine.session import Session
-from flux.engine.types import check_answer, coerce_input, resolve_model
+from flux.engine.types import coerce_answer, coerce_input, resolve_model
 from flux.engine.workflow import Workflow
 from flux.errors import ConflictError, ExecutionOwnedError, InvalidInputError, WaitNotFoundError
 from flux.local.household import Household, running
@@ -189,10 +189,8 @@ class LocalHost:
     def _validate(self, wait: PendingWait, payload: Payload) -> None:
         import json
 
-        model = resolve_model(wait.model) if wait.model else None
         schema = json.loads(wait.schema) if wait.schema else None
-        if errors := check_answer(model, schema, to_plain(self._codec.unsealed(payload))):
-            raise InvalidInputError(errors=errors)
+        coerce_answer(resolve_model(wait.model, self._codec), schema, self._codec.decode(payload))
 
     async def _go_on(self, workflow: Workflow[Any, Any], execution: Execution) -> ExecutionContext[Any]:
         with self._household() as household:

@@ -56,7 +56,7 @@ async def pause(
             wake_at=_wake_at(frame, timeout),
             output=None if output is None else frame.session.codec.encode(output),
             schema=hide(json.dumps(document)) if document else "",
-            model=model_reference(model) if model is not None else "",
+            model=model_reference(model, frame.session.codec) if model is not None else "",
         )
         answered, value = await wait_for_answer(frame, wait, model)
         if not answered:

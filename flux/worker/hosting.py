@@ -21,7 +21,7 @@ from flux.engine.loader import describe_failure, load, unload
 from flux.engine.manifest import manifest_of, workflows_of
 from flux.engine.ports import Surroundings
 from flux.engine.session import Session
-from flux.engine.types import check_answer, check_input, resolve_model
+from flux.engine.types import coerce_answer, coerce_input, errors_of, resolve_model
 from flux.errors import FluxError, StaleClaimError, WorkflowNotFoundError
 from flux.worker.capture import Capture
 from flux.worker.channel import Channel
@@ -243,9 +243,11 @@ class Host:
     def _check(self, frame: Validate) -> list[dict[str, Any]]:
         value = self._codec.decode(frame.value)
         if frame.kind == "input":
-            return list(check_input(self._workflow(WorkflowRef(frame.namespace, frame.name)), value))
+            workflow = self._workflow(WorkflowRef(frame.namespace, frame.name))
+            return errors_of(lambda: coerce_input(workflow, value))
         schema = msgspec.json.decode(frame.schema) if frame.schema else None
-        return list(check_answer(resolve_model(frame.model), schema, value))
+        model = resolve_model(frame.model, self._codec)
+        return errors_of(lambda: coerce_answer(model, schema, value))
 
 
 def _enter(cwd: str, bundle: Bundle) -> list[str]:

@@ -36,6 +36,7 @@ def test_what_fits(schema, value):
         ({"type": "integer"}, "x"),
         ({"type": "integer"}, None),
         ({"type": "string"}, 1),
+        ({"type": "integer", "$comment": "The code checks more."}, 1),
         (LIST, [1, "x"]),
         (TABLE, {"a": "x"}),
         (MAYBE, 3),
