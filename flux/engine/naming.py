@@ -31,6 +31,7 @@ class NameTemplate:
     def __init__(self, text: str, func: Callable[..., Any]) -> None:
         self._text = text
         self._task = getattr(func, "__name__", type(func).__name__)
+        self._func = func
         self._signature = _signature(func)
         self._check()
 
@@ -52,13 +53,12 @@ class NameTemplate:
 
     def _check(self) -> None:
         parameters = self._signature.parameters
-        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
         try:
             roots = list(_roots(self._text))
         except ValueError as error:
             raise self._refused(str(error), parameters) from None
         for root in roots:
-            if root.isidentifier() and root not in parameters and not takes_any:
+            if root.isidentifier() and not takes(self._func, root):
                 raise self._refused(f"'{root}' is no argument of it", parameters)
 
     def _refused(self, why: str, names: Mapping[str, Any]) -> UsageError:
@@ -67,6 +67,12 @@ class NameTemplate:
             f"The name '{self._text}' of the task '{self._task}' cannot be filled in: {why}.",
             hint=f"Arguments to refer to: {known}. Write '{{{{' for a brace that is meant as one.",
         )
+
+
+def takes(func: Callable[..., Any], name: str) -> bool:
+    """Whether a function can be given an argument of that name, as far as can be seen."""
+    parameters = _signature(func).parameters
+    return name in parameters or any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
 
 
 def displayed(name: str) -> str:

@@ -87,6 +87,12 @@ class TaskOptions(CommonOptions):
     config_requests: Sequence[str] = ()
     metadata: bool = False
 
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """What Flux passes to the function, each with the option that asks for it."""
+        asked = {"secrets": "secret_requests", "config": "config_requests", "metadata": "metadata"}
+        return {parameter: option for parameter, option in asked.items() if getattr(self, option)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowOptions(Options):

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 from flux.codec.digest import digest
 from flux.engine.calls import Call, caller_location
 from flux.engine.frame import Frame, current_frame
-from flux.engine.naming import NameTemplate
+from flux.engine.naming import NameTemplate, takes
 from flux.engine.options import CommonOptions, Configured, TaskOptions, changed
 from flux.errors import UsageError
 
@@ -58,7 +58,7 @@ class Task(Configured, Generic[P, R]):
     options: TaskOptions
 
     def __init__(self, func: Callable[P, Any], options: TaskOptions = _DEFAULTS) -> None:
-        _check_function(func)
+        _check_function(func, options)
         self.func = func
         self.options = options
         self.name: str = options.name or str(getattr(func, "__name__", type(func).__name__))
@@ -184,7 +184,7 @@ def _run_all(
     return running  # type: ignore[no-any-return]  # mypy knows no names of coroutines
 
 
-def _check_function(func: Any) -> None:
+def _check_function(func: Any, options: TaskOptions) -> None:
     name = getattr(func, "__qualname__", repr(func))
     if isinstance(func, staticmethod | classmethod):
         kind = type(func).__name__
@@ -196,6 +196,12 @@ def _check_function(func: Any) -> None:
             f"{name} cannot be a task: it yields values one by one.",
             hint="Return them in a list, or stream them with `progress`.",
         )
+    for parameter, option in options.parameters.items():
+        if not takes(func, parameter):
+            raise UsageError(
+                f"{name} has the option {option} and no parameter '{parameter}' to take what it asks for.",
+                hint=f"Add '{parameter}' to its parameters.",
+            )
 
 
 def _parameter_names(func: Callable[..., Any]) -> tuple[str, ...]:

@@ -267,3 +267,33 @@ async def test_files_go_to_the_home_of_the_surroundings(lab, tmp_path):
 def test_a_workflows_storage_is_checked():
     with pytest.raises(UsageError, match="workflow"):
         workflow.with_options(output_storage="/tmp")(lambda ctx: None)
+
+
+async def test_a_crash_anywhere_repeats_no_finished_task_and_changes_no_value(lab, new_lab):
+    shelf, ran = Shelf(), []
+
+    @task.with_options(output_storage=shelf, retry_max_attempts=1, retry_delay=0)
+    async def once_more(x):
+        ran.append(x)
+        if ran.count(x) == 1:
+            raise OSError("again")
+        return {x}
+
+    @task.with_options(output_storage=shelf)
+    async def both():
+        return await asyncio.gather(once_more(1), once_more(2))
+
+    @workflow.with_options(output_storage=shelf)
+    async def w(ctx):
+        return [await both(), await uuid4()]
+
+    await lab.run(w)
+    for cut in range(1, len(lab.log)):
+        again = new_lab()
+        again.log, again.generation = list(lab.log[:cut]), cut
+        finished = sum(event.type == "TASK_COMPLETED" and event.name == "once_more" for event in again.log)
+        before = len(ran)
+        session = await again.run(w)
+        output = shelf.retrieve(session.context.output)
+        assert (session.divergence, output[0]) == (None, [{1}, {2}]), cut
+        assert len(ran) - before <= 2 * (2 - finished), cut

@@ -92,7 +92,7 @@ def test_none_brings_a_default_back():
 
 def test_a_task_with_other_options_is_another_task():
     @task.with_options(name="first", timeout=5, retry_max_attempts=2)
-    def load(x: int) -> int:
+    def load(x: int, **more: object) -> int:
         return x
 
     other = load.with_options(name=None, retry_max_attempts=None, metadata=True)
@@ -106,6 +106,18 @@ def test_a_task_with_other_options_is_another_task():
 )
 def test_how_long_a_cached_result_counts(cache, expected):
     assert TaskOptions(cache=cache).cached_for == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "parameter"),
+    [({"metadata": True}, "metadata"), ({"secret_requests": ["A"]}, "secrets"), ({"config_requests": ["a"]}, "config")],
+)
+def test_a_function_takes_what_its_options_ask_for(options, parameter):
+    def load(x): ...
+
+    with pytest.raises(UsageError, match=f"no parameter '{parameter}'"):
+        task.with_options(**options)(load)
+    assert task.with_options(**options)(lambda x, **more: 0)
 
 
 def yields():
