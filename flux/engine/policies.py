@@ -56,7 +56,10 @@ class Attempted:
 
     async def invoke(self) -> Any:
         """Call the task's function."""
-        return await self._call(self.task.func, self.args, {**self.kwargs, **await for_body(self)})
+        kwargs = {**self.kwargs, **await for_body(self)}
+        if self.task.is_async:
+            return await self.task.func(*self.args, **kwargs)
+        return await self._call(self.task.func, self.args, kwargs)
 
     async def invoke_handler(self, handler: Callable[..., Any]) -> Any:
         """Call a fallback or rollback, with what it takes of the task's arguments."""

@@ -314,13 +314,13 @@ class Session:
         """Run a call that has no recorded outcome, when replay lets it."""
         if not self.releaser.open:
             self._awaited[call.id] = call
-        try:
-            await self.releaser.admit(call.id)
-        except asyncio.CancelledError:
-            if recorded is not None and self.cancellation.struck and not self.dropped:
-                await self.recorder.cancel_begun(call, undo)
-            raise
-        self._awaited.pop(call.id, None)
+            try:
+                await self.releaser.admit(call.id)
+            except asyncio.CancelledError:
+                if recorded is not None and self.cancellation.struck and not self.dropped:
+                    await self.recorder.cancel_begun(call, undo)
+                raise
+            self._awaited.pop(call.id, None)
         return await self.recorder.record(call, recorded, body)
 
     def shown(self, name: str, call_id: str) -> tuple[str, str]:

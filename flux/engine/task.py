@@ -63,6 +63,7 @@ class Task(Configured, Generic[P, R]):
         self.options = options
         self.name: str = options.name or str(getattr(func, "__name__", type(func).__name__))
         self.description = inspect.getdoc(func) or ""
+        self.is_async = inspect.iscoroutinefunction(func)
         self._bound: tuple[Any, ...] = ()
         self._names = _parameter_names(func)
         self._template = NameTemplate(self.name, func) if "{" in self.name or "}" in self.name else None
@@ -111,10 +112,11 @@ class Task(Configured, Generic[P, R]):
     def _shown_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """What the event tells: not the object that a method is called on."""
         own = len(self._bound)
-        arguments = dict(zip(self._names[own:], args[own:], strict=False))
+        names, given = (self._names[own:], args[own:]) if own else (self._names, args)
+        arguments = dict(zip(names, given, strict=False))
         if len(args) > len(self._names):
             arguments["args"] = args[len(self._names) :]
-        return {**arguments, **kwargs}
+        return {**arguments, **kwargs} if kwargs else arguments
 
     def _injected(self, call: Call) -> dict[str, Any]:
         return {"metadata": TaskMetadata(call.id, call.name)} if self.options.metadata else {}

@@ -58,6 +58,8 @@ class Waits:
 
     def inside(self, call_id: str) -> list[Wait]:
         """Open waits of calls that were made inside a call."""
+        if not self._open:
+            return []
         return [wait for wait, _ in self._open.values() if call_id in self._calls.ancestors(wait.id)]
 
     def enter(self, wait: Wait, loop: asyncio.AbstractEventLoop) -> FluxFuture:

@@ -111,8 +111,10 @@ class Committer:
 
     async def _run(self, batch: list[_Queued]) -> list[Any]:
         transaction = await self._driver.begin()
+        outcomes = []
         try:
-            outcomes = [await self._attempt(operation, transaction) for operation, _ in batch]
+            for operation, _ in batch:
+                outcomes.append(await self._attempt(operation, transaction))
             await self._driver.commit(transaction)
         except BaseException:
             self._on_undo()

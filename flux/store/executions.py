@@ -218,11 +218,16 @@ class Executions(ExecutionReads):
         return (await self._change(append, transaction)).first_seq()
 
     async def _change(self, append: Append, transaction: Transaction) -> _Change:
-        standing = self._ledger.recall(append) or await self._ledger.lock(transaction, append.execution_id)
-        if standing.generation != append.generation:
-            raise _stale(standing, append.generation)
-        delivery = await self._sort_out(standing, rules.until_the_end(append.events), transaction)
-        _check_writer(standing, delivery.new)
+        events = rules.until_the_end(append.events)
+        standing = self._ledger.recall(append)
+        if standing is not None:
+            delivery = _Delivery((), events)
+        else:
+            standing = await self._ledger.lock(transaction, append.execution_id)
+            if standing.generation != append.generation:
+                raise _stale(standing, append.generation)
+            delivery = await self._sort_out(standing, events, transaction)
+            _check_writer(standing, delivery.new)
         releases = append.release and standing.dispatch == "held"
         moves = append.version is not None or append.digest is not None
         if not (delivery.new or releases or moves):

@@ -32,6 +32,7 @@ EVENT_COLUMNS = 16
 
 _STATES = {state.value: state for state in ExecutionState}
 _TYPES = {kind.value: kind for kind in ExecutionEventType}
+_NAMES = {kind: name for name, kind in _TYPES.items()}
 _ref = lru_cache(maxsize=4096)(WorkflowRef)
 
 
@@ -218,7 +219,7 @@ def event_values(record: EventRecord, execution: int, generation: int, seq: int)
         "seq": seq,
         "generation": generation,
         "ordinal": record.ordinal,
-        "type": record.type.value,
+        "type": _NAMES[record.type],
         "source_id": record.source_id,
         "name": record.name,
         "time": record.time,
