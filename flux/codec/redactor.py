@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 HIDDEN = "•••"
@@ -13,21 +14,50 @@ SHORTEST = 6
 """Characters below which a value is not looked for: it would be found everywhere."""
 _LINE = 16
 """Characters from which a line of a longer value counts as a value of its own: output is cut into lines."""
-_BASE64 = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=".decode())
+_BEGINNING = 40
+"""Letters of a longer value whose many ways to be written are looked for in data."""
+_MARKS = "\\%+&"
+"""Without any of these in a text, nothing in it is written otherwise than as it is, or in base64."""
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 _URLSAFE = str.maketrans("+/", "-_")
+_PERCENT = "%(?:25)*"
+_BACKSLASH = rf"(?:\\|{_PERCENT}5[cC])"
+_SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\0": "0", "\v": "v", "\a": "a"}
+_ENTITIES = {"<": "lt", ">": "gt", "&": "amp", '"': "quot", "'": "apos|#39|#x27"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """One way to write a value.
+class _Value:
+    """A value, and the ways to write it.
 
     Attributes:
-        encoded: it is base64, whose letters around it carry bits of the value too.
+        name: the value itself; `text` may be a part of it.
+        cores: what base64 always makes of it, longest first.
     """
 
-    value: str
-    text: str
-    encoded: bool = False
+    def __init__(self, name: str, text: str, *, cores: bool = True) -> None:
+        self.name = name
+        self.text = text
+        self.cores = sorted(_all_cores(text), key=len, reverse=True) if cores else []
+
+    @cached_property
+    def beginning(self) -> re.Pattern[bytes]:
+        """Matches where it begins, escaped and URL-encoded any number of times and in any mixture."""
+        return re.compile(_bytes("".join(_pieces(self.text[:_BEGINNING]))))
+
+    @cached_property
+    def whole(self) -> re.Pattern[str]:
+        """Matches all of it, likewise."""
+        return re.compile("".join(_pieces(self.text)))
+
+    def hide(self, text: str, data: bytes) -> str:
+        """The text with `•••` in its place; `data` is the text if any of the marks is in it."""
+        text = text.replace(self.text, HIDDEN)
+        if data and self.beginning.search(data):
+            text = self.whole.sub(HIDDEN, text)
+        for core in self.cores:
+            if core in text:
+                text = _without(text, core)
+        return text
 
 
 class Redactor:
@@ -48,32 +78,45 @@ class Redactor:
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.active = False
-        self._values: frozenset[str] = frozenset()
-        self._forms: tuple[_Form, ...] = ()
+        self._names: frozenset[str] = frozenset()
+        self._values: tuple[_Value, ...] = ()
         self._needles: tuple[tuple[bytes, str], ...] = ()
+        self._beginnings: frozenset[bytes] = frozenset()
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
         """Hide these values from now on; those that are too short are left alone."""
-        new = {value for value in values if len(value.strip()) >= SHORTEST} - self._values
+        new = {value for value in values if len(value.strip()) >= SHORTEST} - self._names
         if not new:
             return
-        forms = {*self._forms, *(form for value in new for form in _forms(value))}
+        known = [*self._values, *(part for name in new for part in _parts(name))]
         # The longest first: a value may stand inside another one.
-        self._forms = tuple(sorted(forms, key=lambda form: -len(form.text)))
-        self._needles = tuple((_bytes(form.text), form.value) for form in self._forms)
-        self._values |= new
+        self._values = tuple(sorted(known, key=lambda value: -len(value.text)))
+        self._needles = tuple((_bytes(text), one.name) for one in self._values for text in (one.text, *one.cores))
+        self._beginnings = frozenset(needle[:SHORTEST] for needle, _ in self._needles)
+        self._names |= new
         self.active = True
 
     def found(self, data: bytes) -> list[str]:
         """The values that are in there, in whatever form."""
-        return sorted({value for needle, value in self._needles if needle in data})
+        found = {name for needle, name in self._needles if needle in data} if self._may_hold(data) else set()
+        if b"\\" in data or b"%" in data or b"+" in data or b"&" in data:
+            found.update(value.name for value in self._values if value.beginning.search(data))
+        return sorted(found)
+
+    def _may_hold(self, data: bytes) -> bool:
+        """Whether it is worth looking for each needle: in few data it is quicker to look at each place first."""
+        if len(data) > len(self._needles):
+            return True
+        places = range(len(data) - SHORTEST + 1)
+        return not self._beginnings.isdisjoint([data[place : place + SHORTEST] for place in places])
 
     def redact(self, text: str) -> str:
         """The text with `•••` in place of the values."""
-        for form in self._forms:
-            if form.text in text:
-                text = _without(text, form.text) if form.encoded else text.replace(form.text, HIDDEN)
+        if self.active:
+            data = _bytes(text) if any(mark in text for mark in _MARKS) else b""
+            for value in self._values:
+                text = value.hide(text, data)
         return text
 
     def redacted(self, plain: Any) -> Any:
@@ -87,50 +130,57 @@ class Redactor:
         return HIDDEN if self.redact(str(plain)) != str(plain) else plain
 
 
-def _forms(value: str) -> set[_Form]:
-    bare = value.strip()
-    texts = {value, bare} | _escaped(value) | _escaped(bare) | _quoted(bare)
-    texts |= {text for other in _escaped(bare) for text in _quoted(other)}
-    cores = {core for text in (bare, *_json(bare)) for core in _cores(text)}
-    # Bytes are stored in base64, and may be the base64 of something themselves.
-    cores |= {core for text in _cores(bare) for core in _cores(text)}
-    cores |= {core.replace("/", "\\/") for core in cores}
-    texts |= {text for other in texts for text in _json(other)}
-    for line in _lines(value):
-        texts |= {line, *_json(line)}
-    return {_Form(value, text) for text in texts} | {_Form(value, core, True) for core in cores}
+def _parts(name: str) -> Iterator[_Value]:
+    """The value without the blanks around it, which may be gone, and its lines, since output is cut into lines.
+
+    Not the lines that begin and end every key file.
+    """
+    bare = name.strip()
+    yield _Value(name, bare)
+    if "\n" in bare:
+        for line in {line.strip() for line in bare.splitlines()}:
+            if len(line) >= _LINE and not line.startswith("-----"):
+                yield _Value(name, line, cores=False)
 
 
-def _lines(value: str) -> set[str]:
-    """Lines that are met alone, because output is cut into lines; not those that begin and end every key file."""
-    lines = value.splitlines() if "\n" in value.strip() else []
-    return {line.strip() for line in lines if len(line.strip()) >= _LINE and not line.startswith("-----")}
+def _pieces(text: str) -> Iterator[str]:
+    """A pattern for each letter, and one for each run of backslashes, of which escaping makes more."""
+    for run in re.findall(r"\\+|[^\\]", text):
+        yield f"{_BACKSLASH}+" if run[0] == "\\" else f"(?:{'|'.join(_ways(run))})"
 
 
-def _json(text: str) -> set[str]:
-    """As JSON writes it between quotes."""
-    plainly = json.dumps(text, ensure_ascii=False)[1:-1]
-    return {plainly, json.dumps(text)[1:-1], plainly.replace("/", "\\/")}
+def _ways(letter: str) -> Iterator[str]:
+    """Patterns for the ways to write a letter: as it is, escaped, and URL-encoded."""
+    data, code = _bytes(letter), ord(letter)
+    escaped = f"{_BACKSLASH}*" if letter in "\"'/" else ""
+    yield escaped + re.escape(letter)
+    yield escaped + "".join(f"{_PERCENT}(?i:{byte:02x})" for byte in data)
+    if letter == " ":
+        yield r"\+"
+    if letter in _ENTITIES:
+        yield f"&(?:amp;)*(?:{_ENTITIES[letter]});"
+    if letter in _SHORT_ESCAPES:
+        yield f"{_BACKSLASH}+{_SHORT_ESCAPES[letter]}"
+    if not letter.isalnum() or code > 127:
+        yield "".join(f"{_BACKSLASH}+x(?i:{byte:02x})" for byte in data)
+        yield "".join(f"{_BACKSLASH}+u(?i:{unit:04x})" for unit in _units(letter))
+        yield f"{_BACKSLASH}+(?:x(?i:{code:02x})|U(?i:{code:08x}))"
 
 
-def _escaped(text: str) -> set[str]:
-    """As JSON and Python write it between quotes."""
-    return {*_json(text), repr(text)[1:-1], ascii(text)[1:-1], repr(_bytes(text))[2:-1]}
+def _units(letter: str) -> list[int]:
+    """UTF-16, which JSON's escapes are made of."""
+    data = letter.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
 
 
-def _quoted(text: str) -> set[str]:
-    """As it stands in addresses and forms: which characters are left alone differs."""
-    from urllib.parse import quote, quote_plus  # only those who have something to hide need it
+def _all_cores(text: str) -> set[str]:
+    """What base64 makes of the text, of JSON and addresses with it, and of base64 of the text: bytes are stored so."""
+    from urllib.parse import quote  # only those who have something to hide need it
 
-    data = _bytes(text)
-    forms = {quote(data, safe=""), quote(data), quote_plus(data), quote(data, safe="!'()*~")}
-    return forms | {_lower(form) for form in forms}
-
-
-def _lower(quoted: str) -> str:
-    """With the hexadecimal digits in lower case."""
-    first, *rest = quoted.split("%")
-    return "%".join([first, *(part[:2].lower() + part[2:] for part in rest)])
+    written = {text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1], quote(_bytes(text), safe="")}
+    once = _cores(text)
+    cores = {core for other in written for core in _cores(other)} | {core for inner in once for core in _cores(inner)}
+    return cores | {core.replace("/", "\\/") for core in cores}
 
 
 def _cores(text: str) -> set[str]:
@@ -144,7 +194,7 @@ def _cores(text: str) -> set[str]:
 
 
 def _without(text: str, core: str) -> str:
-    """The text with `•••` in place of the base64 around the core."""
+    """The text with `•••` in place of the base64 around the core, whose letters carry bits of the value too."""
     done, rest = "", text
     while (at := rest.find(core)) >= 0:
         start, end = at, at + len(core)
