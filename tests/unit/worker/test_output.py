@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
+from flux.codec import from_plain
+
 
 async def test_prints_logs_and_stderr_know_their_execution_and_task(port, start, bundle):
     start()
@@ -188,3 +192,37 @@ async def test_progress_is_streamed(port, start, bundle):
     await port.until(lambda: len(port.progressed) == 3)
     assert [one.value.replace(" ", "") for one in port.progressed] == [f'{{"step":{number}}}' for number in range(3)]
     assert {one.execution_id for one in port.progressed} == {execution_id}
+
+
+async def test_secrets_are_hidden_before_output_and_progress_leave_the_runner(port, start, bundle):
+    start()
+    port.kept |= {"KEY": from_plain("alpha one\nbeta two"), "ODD": from_plain('x"y\\z1')}
+    code = bundle("""
+        import logging
+        from flux.tasks import progress
+
+        @task.with_options(secret_requests=["KEY", "ODD"])
+        async def talk(secrets):
+            print("whole", secrets["KEY"])
+            for letter in secrets["ODD"]:
+                print(letter, end="")
+            print()
+            logging.getLogger("shop").warning("logged %r", secrets)
+            await progress([secrets["ODD"]])
+            try:
+                raise ValueError(secrets["KEY"])
+            except ValueError:
+                logging.getLogger("shop").exception("raised")
+
+        @workflow
+        async def talks(ctx):
+            await talk()
+            print("the end")
+    """)
+    execution_id = port.submit(code, "talks")
+    await port.finished(execution_id)
+    await port.until(lambda: "the end" in port.texts())
+    assert port.texts()[:3] == ["whole •••", "•••", "logged {'KEY': '•••', 'ODD': '•••'}"]
+    assert "ValueError: •••" in port.texts()
+    assert not any("alpha" in text or "beta" in text for text in port.texts())
+    assert [json.loads(one.value) for one in port.progressed] == ["•••"]
