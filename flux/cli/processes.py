@@ -102,7 +102,7 @@ def check_known_here(settings: Settings, url: str) -> None:
         )
     if not settings.security.encryption_key and not (home / KEY_FILE).exists():
         talk(
-            "Warning: values that JSON cannot carry will be signed with a key that only this worker has. "
+            "Warning: values that JSON cannot carry or that contain a secret need a key that only this worker has. "
             "Set FLUX_SECURITY__ENCRYPTION_KEY to the same text for all workers."
         )
 

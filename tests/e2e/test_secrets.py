@@ -19,7 +19,7 @@ from urllib.parse import unquote_plus
 
 import httpx
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flux import task, workflow
@@ -199,9 +199,9 @@ async def test_no_secret_is_stored_answered_or_printed(place):
         assert leaks(data) == set(), data[:300]
 
 
-values = st.text(st.characters(exclude_categories=("Cs",)), min_size=6, max_size=24).filter(
-    lambda text: len(text.strip()) >= 6 and text.isprintable()
-)
+words = st.text(st.characters(exclude_categories=("C", "Z")), min_size=3, max_size=10)
+# With something between them that makes them a word of nobody else's, and hard to recognise.
+values = st.tuples(words, st.sampled_from([*" \"'\\/%&+<=é🔑", "9Z7", "\\n", " \n"]), words).map("".join)
 forms = st.sampled_from(
     [
         lambda value: value,
@@ -261,10 +261,7 @@ def written_with(value, form, shape, file):
     return file.read_bytes()
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=values, form=forms, shape=shapes)
 def test_no_value_in_any_form_and_shape_is_written(tmp_path, value, form, shape):
-    file = tmp_path / "history.json"
-    # A value that is a word of every history, such as `finish`, says nothing.
-    assume(not leaks(written_with("another value", form, shape, file), {"K": value}))
-    assert leaks(written_with(value, form, shape, file), {"K": value}) == set()
+    assert leaks(written_with(value, form, shape, tmp_path / "history.json"), {"K": value}) == set()

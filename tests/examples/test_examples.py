@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 from flux import ExecutionContext
+from flux.config_manager import ConfigManager
 from flux.errors import ExecutionError, InvalidInputError
+from flux.secret_managers import SecretManager
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 Load = Callable[[str], ModuleType]
@@ -51,6 +53,20 @@ def test_pipeline_steps_hand_results_on(example: Load) -> None:
     assert ctx.output == {"to": 2, "be": 2, "or": 1, "not": 1}
     completed = [event.name for event in ctx.events if event.type == "TASK_COMPLETED"]
     assert [name for name in completed if name != "pipeline"] == ["normalise", "split", "count"]
+
+
+def test_receipts_are_signed_with_a_key_that_nobody_sees(example: Load) -> None:
+    module = example("signed_receipts")
+    sale = {"order": "A-17", "total": 118}
+    assert module.receipt.run(sale).output == {"text": "Receipt for order A-17: 118.00", "signature": "unsigned"}
+    SecretManager.current().save("SIGNING_KEY", "correct-horse-battery")
+    ConfigManager.current().save("shop", {"name": "Bikes & Sons"})
+    ctx = module.receipt.run(sale)
+    assert ctx.output["text"] == "Bikes & Sons: receipt for order A-17: 118.00"
+    assert ctx.output["signature"] != "unsigned"
+    assert "correct-horse" not in ctx.to_json()
+    shown = {event["name"]: event["value"] for event in ctx.to_dict()["events"] if event["type"] == "TASK_COMPLETED"}
+    assert shown["careless"] == "•••"
 
 
 def test_map_items_keep_the_order_of_the_items(example: Load) -> None:

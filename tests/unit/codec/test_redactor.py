@@ -7,7 +7,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flux.codec import HIDDEN, Redactor
@@ -46,6 +46,7 @@ def _around(form, before, after):
 
 
 @pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=15, deadline=None)
 @given(value=texts)
 @example(value='p"a\\ss/w\u00f6rd\n%&+ x')
 @example(value="\U0001f511 key <&> 'quoted'")
@@ -58,6 +59,7 @@ def test_each_form_is_found_and_hidden(form, value):
     assert redactor.found(hidden.encode()) == []
 
 
+@settings(max_examples=30, deadline=None)
 @given(value=texts, before=st.binary(max_size=7), after=st.binary(max_size=7), safe=st.booleans())
 def test_base64_is_found_wherever_the_value_stands_in_it(value, before, after, safe):
     redactor = Redactor([value])
@@ -70,12 +72,14 @@ def test_base64_is_found_wherever_the_value_stands_in_it(value, before, after, s
         assert redactor.redact(f"v={data.decode()}; w") in (f"v={HIDDEN}; w", f"{HIDDEN}; w")
 
 
+@settings(max_examples=30, deadline=None)
 @given(value=texts, before=st.binary(max_size=4))
 def test_base64_of_json_is_found(value, before):
     inside = before + json.dumps({"k": value}).encode()
     assert Redactor([value]).found(base64.b64encode(inside)) == [value]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.text(alphabet="abcdefgh", min_size=6, max_size=8), st.text(alphabet="stuvwxyz \n", max_size=60))
 def test_what_does_not_contain_it_is_left_alone(value, text):
     redactor = Redactor([value])

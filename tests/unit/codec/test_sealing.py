@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flux.codec import HIDDEN, Codec, Payload, Redactor, Seal, preview, to_plain
@@ -15,6 +15,7 @@ def codec():
     return Codec("pkl", b"key", Redactor([SECRET]))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100), st.binary(max_size=10))
 def test_what_is_sealed_comes_back(text, about):
     seal = Seal(b"key", "tests")
