@@ -30,6 +30,7 @@ FluxError                          code, status, exit_code, hint
 ├─ ServerUnavailableError          no server answers at the address
 ├─ WorkerProcessCrashed            a runner died
 └─ UsageError                      the API was called in a way that cannot work
+   └─ GraphError                   a graph that cannot run
 ```
 
 `code` is stable and machine-readable; `status` is the HTTP status and `exit_code` the process exit
@@ -456,6 +457,12 @@ class UsageError(FluxError):
     code = "usage_error"
     status = 400
     exit_code = 2
+
+
+class GraphError(UsageError, ValueError):
+    """A graph that cannot run; the message names the node."""
+
+    code = "graph_invalid"
 
 
 class PauseRequested(FluxError):

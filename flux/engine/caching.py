@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux.codec import Payload
 from flux.codec.digest import exact_digest
+from flux.codec.names import type_name
 from flux.domain import ExecutionEventType, Inquiry, InquiryKind
 from flux.engine.fingerprint import fingerprint
 from flux.engine.injection import configs_of
@@ -60,7 +59,7 @@ async def cache_key(attempt: Attempted) -> str | None:
     task, call = attempt.task, attempt.call
     owners = [fingerprint(type(owner)) for owner in task._bound if not isinstance(owner, type)]
     namespace = attempt.session.workflow.namespace
-    parts = (namespace, _module(task.func), task.__qualname__, call.name, fingerprint(task.func), owners, arguments)
+    parts = (namespace, type_name(task), call.name, fingerprint(task.func), owners, arguments)
     return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
@@ -72,15 +71,6 @@ def _arguments(attempt: Attempted) -> dict[str, Any]:
     bound = inspect.signature(attempt.task.func).bind_partial(*attempt.args, **attempt.kwargs)
     bound.apply_defaults()
     return dict(bound.arguments)
-
-
-def _module(func: Any) -> str:
-    """Name of the function's module; a script has the name under which others import it."""
-    name = getattr(func, "__module__", "") or ""
-    if name != "__main__":
-        return name
-    file = getattr(sys.modules["__main__"], "__file__", None)
-    return Path(file).stem if file else name
 
 
 async def _read(attempt: Attempted, key: str) -> tuple[Any] | None:

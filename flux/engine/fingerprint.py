@@ -23,6 +23,7 @@ from uuid import UUID
 from weakref import WeakKeyDictionary
 
 from flux.codec.digest import exact_digest
+from flux.codec.names import type_name
 from flux.engine.task import Task
 
 _FIXED = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, UUID, PurePath, Enum)
@@ -62,7 +63,8 @@ class _Reading:
         if id(subject) in self._seen:
             return
         self._seen.add(id(subject))
-        self._note(getattr(subject, "__module__", ""), getattr(subject, "__qualname__", type(subject).__qualname__))
+        named = subject if hasattr(subject, "__qualname__") and hasattr(subject, "__module__") else type(subject)
+        self._note(type_name(named))
         if isinstance(subject, FunctionType) and not _is_foreign(subject.__code__.co_filename):
             self._read_function(subject)
         elif isinstance(subject, type) and not _is_foreign(_file_of(subject)):

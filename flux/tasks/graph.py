@@ -17,18 +17,12 @@ from flux.engine.builtin import perform, value_of
 from flux.engine.calls import caller_location
 from flux.engine.frame import Frame, current_frame
 from flux.engine.quiet import FluxFuture
-from flux.errors import ExecutionError, UsageError
+from flux.errors import ExecutionError, GraphError
 
 Action = Callable[..., Any]
 Condition = Callable[[Any], bool | Awaitable[bool]]
 _START = ""
 """Source of the edges that bring the graph's input."""
-
-
-class GraphError(UsageError, ValueError):
-    """A graph that cannot run; the message names the node."""
-
-    code = "graph_invalid"
 
 
 @dataclass(frozen=True, slots=True)
