@@ -10,7 +10,6 @@ from contextlib import contextmanager
 
 import typer
 
-from flux.cli.outcome import tell_divergence
 from flux.cli.render import talk
 from flux.errors import FluxError, InvalidInputError, NonDeterminismError
 
@@ -37,6 +36,8 @@ def reported() -> Iterator[None]:
 def tell(error: FluxError) -> None:
     """Print an error to stderr: what happened, each wrong field, what to do next."""
     if isinstance(error, NonDeterminismError):
+        from flux.cli.outcome import tell_divergence  # only those that have parted need it
+
         return tell_divergence(error.extra())
     talk(f"Error: {error}", style="red")
     if isinstance(error, InvalidInputError):
