@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ from flux.local.household import Household, running
 from flux.local.journal import LocalJournal, Told
 from flux.local.opening import open_store
 from flux.local.owners import lives, this_process
-from flux.local.source import source_digest
+from flux.local.source import LOCAL, source_digest
 from flux.store import Store, StoreDesk
 from flux.store.rules import choose_wait
 
@@ -237,16 +238,17 @@ class LocalHost:
 
     def _activate(self, household: Household, workflow: Workflow[Any, Any], claim: Claim) -> Session:
         digest = source_digest(workflow)
+        execution = replace(claim.execution, digest=_current_digest(claim))
         return Session(
             workflow,
-            claim.execution,
+            execution,
             claim.history,
-            journal=self._journal(claim.execution, household.follow),
+            journal=self._journal(execution, household.follow),
             codec=self._codec,
             clock=self._clock,
             desk=StoreDesk(self._store),
             local=True,
-            moved_to=digest if digest != _current_digest(claim) else "",
+            moved_to=digest if digest not in (LOCAL, execution.digest) else "",
             substitute=self._substitute,
             surroundings=self._surroundings,
             adopt=household.adopt,
