@@ -18,6 +18,7 @@ from flux.client.services import ServiceCalls
 from flux.client.sse import Message, messages
 from flux.errors import FluxError, ServerUnavailableError
 from flux.wire.models import (
+    CheckReport,
     EventModel,
     EventPage,
     ExecutionDetail,
@@ -125,6 +126,22 @@ class FluxClient(ServiceCalls, AdminCalls):
         """`POST /workflows` multipart, read with `ast` on the server"""
         files = {"file": (name, source, "text/x-python")}
         return self._read(_WORKFLOWS, await self._call("POST", "/workflows", files=files))
+
+    async def check_workflow(
+        self,
+        ref: str,
+        publication: Publication | None = None,
+        *,
+        finished: bool = False,
+        version: int | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> CheckReport:
+        """`POST /workflows/{ref}/check?finished=&version=&limit=&cursor=`: a version, or the source in the body"""
+        params = {"finished": "true" if finished else None, "version": version, "limit": limit, "cursor": cursor}
+        sent = None if publication is None else publication.model_dump(mode="json")
+        body = await self._call("POST", f"/workflows/{_ref(ref)}/check", params=params, body=sent, endless=True)
+        return CheckReport.model_validate(body)
 
     async def delete_workflow(self, ref: str) -> None:
         """`DELETE /workflows/{ref}`"""

@@ -13,7 +13,8 @@ bodies are MessagePack of the dataclasses in `flux.dispatch.port`:
 | bundle | `GET /workers/{name}/bundles/{digest}` | | `Bundle` |
 | ask | `POST /workers/{name}/ask/{id}` | `Inquiry` | `dict[str, Payload]` |
 | heartbeat | `POST /workers/{name}/heartbeat` | `list[str]` | 204 |
-| progress, logs, died, validated, probed, leave | `POST /workers/{name}/…` | as in the port | 204 |
+| history | `GET /workers/{name}/histories/{id}/{after}` | | `HistoryPage` |
+| progress, logs, died, validated, probed, replayed, leave | `POST /workers/{name}/…` | as in the port | 204 |
 
 All but the first carry the session token as Bearer. Errors are problem documents.
 """
@@ -33,6 +34,7 @@ from flux.dispatch.port import (
     Delivery,
     Prewarm,
     ProbeRequested,
+    ReplayRequested,
     ValidationRequested,
 )
 
@@ -45,6 +47,7 @@ _EVENTS: dict[type[Any], str] = {
     Answered: "execution_resumed",
     CancelRequested: "execution_cancelled",
     ProbeRequested: "probe",
+    ReplayRequested: "replay",
     ValidationRequested: "validate",
     Prewarm: "prewarm",
 }

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from flux.codec import Payload
-from flux.domain import Bundle, Claim, EventRecord, Inquiry, LogLine, Manifest
+from flux.domain import Bundle, Claim, EventRecord, Execution, Inquiry, LogLine, Manifest
+from flux.domain.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,21 @@ class ProbeRequested:
     cwd: str = ""
 
 
-Delivery = Assigned | Answered | CancelRequested | Prewarm | ValidationRequested | ProbeRequested
+@dataclass(frozen=True, slots=True)
+class ReplayRequested:
+    """Say what this source would do with the histories of these executions; answer with `WorkerPort.replayed`.
+
+    They are replayed in a runner of their own, without a side effect. The worker fetches the histories
+    with `WorkerPort.history`.
+    """
+
+    request_id: str
+    bundle: Bundle
+    execution_ids: tuple[str, ...]
+    cwd: str = ""
+
+
+Delivery = Assigned | Answered | CancelRequested | Prewarm | ValidationRequested | ProbeRequested | ReplayRequested
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,25 @@ class ProbeResult:
     traceback: str = ""
     path: str = ""
     line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """Answer to a `ReplayRequested`: a verdict for each of its executions, in their order."""
+
+    request_id: str
+    verdicts: tuple[Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some events of an execution, in order, and the execution as it stands behind all of them.
+
+    Empty `events` mean that there are no more.
+    """
+
+    execution: Execution
+    events: tuple[EventRecord, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +250,14 @@ class WorkerPort(Protocol):
 
     async def probed(self, worker: str, result: ProbeResult) -> None:
         """Answer a probe request."""
+        ...
+
+    async def history(self, worker: str, execution_id: str, after: int = 0) -> HistoryPage:
+        """The next events of an execution beyond `after`, for a replay. Raises `ExecutionContextNotFoundError`."""
+        ...
+
+    async def replayed(self, worker: str, result: ReplayResult) -> None:
+        """Answer a replay request."""
         ...
 
     async def leave(self, worker: str) -> None:

@@ -14,7 +14,14 @@ from typing import Any
 from flux.codec import Payload
 from flux.dispatch.matching import Candidate, choose
 from flux.dispatch.plain import fits_plainly
-from flux.dispatch.port import Delivery, ProbeRequested, ProbeResult, ValidationRequested, ValidationResult
+from flux.dispatch.port import (
+    Delivery,
+    ProbeRequested,
+    ProbeResult,
+    ReplayResult,
+    ValidationRequested,
+    ValidationResult,
+)
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import new_id
 from flux.domain import Bundle, PendingWait, WorkflowVersion
@@ -60,7 +67,12 @@ class Questions:
         finally:
             del self._open[request_id]
 
-    def answer(self, request_id: str, result: ValidationResult | ProbeResult) -> None:
+    @property
+    def askable(self) -> bool:
+        """Whether anybody is there to be asked."""
+        return bool(self._presence.online())
+
+    def answer(self, request_id: str, result: ValidationResult | ProbeResult | ReplayResult) -> None:
         """A worker has answered; answers that come too late are dropped."""
         waiting = self._open.get(request_id)
         if waiting is not None and not waiting.done():

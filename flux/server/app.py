@@ -20,6 +20,7 @@ from flux.server.access import permission_of
 from flux.server.guard import BodyLimit, SameHost
 from flux.server.routes import (
     admin,
+    checks,
     endpoints,
     executions,
     health,
@@ -40,6 +41,7 @@ from flux.store import Store
 _ROUTERS = (
     runs.router,  # first: the hot ones
     executions.router,
+    checks.router,
     workflows.router,
     services.router,
     admin.router,

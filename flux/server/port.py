@@ -21,14 +21,17 @@ from flux.dispatch.port import (
     Acknowledged,
     Checkpoint,
     Delivery,
+    HistoryPage,
     ProbeResult,
     Progress,
     Registration,
+    ReplayResult,
     RunnerDied,
     ValidationResult,
 )
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
+from flux.dispatch.replaying import history_page
 from flux.dispatch.validation import Questions
 from flux.domain import Bundle, Claim, Inquiry, LogLine
 from flux.errors import StaleClaimError, WorkerNotFoundError
@@ -185,6 +188,14 @@ class EmbeddedPort:
 
     async def probed(self, worker: str, result: ProbeResult) -> None:
         """Answer a probe request."""
+        self._questions.answer(result.request_id, result)
+
+    async def history(self, worker: str, execution_id: str, after: int = 0) -> HistoryPage:
+        """The next events of an execution beyond `after`, for a replay."""
+        return await history_page(self._store, execution_id, after)
+
+    async def replayed(self, worker: str, result: ReplayResult) -> None:
+        """Answer a replay request."""
         self._questions.answer(result.request_id, result)
 
     async def leave(self, worker: str) -> None:

@@ -56,11 +56,8 @@ class Publisher:
 
     async def publish(self, publication: Publication) -> list[WorkflowVersion]:
         """Publish source with its manifest; without one, a worker imports the source to find it."""
-        modules = {name: Module(one.path, one.source, one.package) for name, one in publication.modules.items()}
-        if publication.entry not in modules:
-            raise UsageError(f"The entry module '{publication.entry}' is not among the modules.")
         specs = [_spec(one) for one in publication.workflows]
-        return await self._publish(bundle_of(publication.entry, modules), specs)
+        return await self._publish(bundle_from(publication), specs)
 
     async def upload(self, filename: str, source: bytes) -> list[WorkflowVersion]:
         """Publish one file."""
@@ -115,6 +112,14 @@ class Publisher:
         for digest in replaced:
             for worker in self._presence.online():
                 self._presence.deliver(worker.name, Prewarm(digest))
+
+
+def bundle_from(publication: Publication) -> Bundle:
+    """The source of a publication. Raises `UsageError` when its entry is missing."""
+    modules = {name: Module(one.path, one.source, one.package) for name, one in publication.modules.items()}
+    if publication.entry not in modules:
+        raise UsageError(f"The entry module '{publication.entry}' is not among the modules.")
+    return bundle_of(publication.entry, modules)
 
 
 def _spec(one: WorkflowManifest) -> WorkflowSpec:

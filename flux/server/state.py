@@ -21,6 +21,7 @@ from flux.dispatch.desk import ServerDesk
 from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
+from flux.dispatch.replaying import Replays
 from flux.dispatch.validation import Questions, Validator
 from flux.scheduling.timers import Timers
 from flux.server.live import Firehose
@@ -44,6 +45,7 @@ class Services:
     executions: Executions
     questions: Questions
     publisher: Publisher
+    replays: Replays
     timers: Timers
     port: EmbeddedPort
     firehose: Firehose
@@ -100,6 +102,7 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
         executions=Executions(store, bus, dispatcher, validator, recorder, codec),
         questions=questions,
         publisher=Publisher(store, bus, presence, questions),
+        replays=Replays(store, questions),
         timers=timers,
         port=EmbeddedPort(
             store, bus, presence, dispatcher, crashes, questions, ServerDesk(store, validator), timers, recorder

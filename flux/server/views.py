@@ -12,6 +12,7 @@ from flux.clock import to_datetime
 from flux.codec import NULL, Payload, preview, to_plain
 from flux.dispatch.port import Progress
 from flux.domain import EventRecord, Execution, LogLine, PendingWait, WorkflowVersion
+from flux.domain.verdict import Verdict
 
 LARGE = 32 * 1024
 """Bytes from which a value is only previewed in lists and in the firehose."""
@@ -139,6 +140,19 @@ def workflow_detail(version: WorkflowVersion, source: str) -> dict[str, Any]:
         "tasks": list(spec.tasks),
         "options": dict(spec.options),
         "source": source,
+    }
+
+
+def checked(one: Execution, verdict: Verdict) -> dict[str, Any]:
+    """`CheckedExecution`"""
+    return {
+        "execution_id": one.id,
+        "version": one.version,
+        "state": str(one.state),
+        "outcome": str(verdict.outcome),
+        "detail": verdict.detail,
+        "location": verdict.location,
+        "divergence": dict(verdict.divergence),
     }
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from flux.domain.events import ExecutionEventType, ExecutionState, WaitKind
+from flux.domain.verdict import Outcome
 
 Json = Any
 RunMode = Literal["sync", "async", "stream"]
@@ -183,6 +184,41 @@ class Publication(Wire):
     entry: str
     modules: dict[str, ModuleUpload]
     workflows: list[WorkflowManifest]
+
+
+class CheckedExecution(Wire):
+    """What came of replaying one execution's history against code.
+
+    Attributes:
+        outcome: `ends`, `goes_on`, `waits`, `diverges`, `undecided` or `unloadable`.
+        detail: one sentence. location: `file:line` of the call that comes next.
+        divergence: `recorded`, `recorded_at`, `attempted`, `attempted_at`, `cause`, when it diverges.
+    """
+
+    execution_id: str
+    version: int = 0
+    state: ExecutionState
+    outcome: Outcome
+    detail: str = ""
+    location: str = ""
+    divergence: dict[str, str] = Field(default_factory=dict)
+
+
+class CheckReport(Wire):
+    """What code would do with the histories of a workflow's executions, newest first.
+
+    Attributes:
+        version: of the code that was checked; 0 for source that came with the request.
+        diverging: how many of `executions` would diverge.
+    """
+
+    namespace: str
+    workflow: str
+    version: int = 0
+    path: str = ""
+    diverging: int = 0
+    executions: list[CheckedExecution] = Field(default_factory=list)
+    next_cursor: str | None = None
 
 
 class WorkerModel(Wire):

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from flux.clock import Clock, SystemClock
@@ -20,6 +21,8 @@ from flux.dispatch.port import (
     ProbeRequested,
     ProbeResult,
     Progress,
+    ReplayRequested,
+    ReplayResult,
     RunnerDied,
     ValidationRequested,
     ValidationResult,
@@ -45,6 +48,7 @@ from flux.worker.link import UNREACHABLE, Connection, Link
 from flux.worker.outbox import Shipment, log_stream, progress_stream
 from flux.worker.pool import LoadFailed, Pool
 from flux.worker.process import Limits, RunnerProcess
+from flux.worker.replaying import fetch_history
 from flux.worker.validating import Checks
 
 logger = logging.getLogger("flux.worker")
@@ -219,6 +223,8 @@ class Agent:
                 self._spawn(self._validate(delivery))
             case ProbeRequested():
                 self._spawn(self._probe(delivery))
+            case ReplayRequested():
+                self._spawn(self._replay(delivery))
 
     async def _take(self, assigned: Assigned) -> None:
         """Claim an execution and start it, when what runs of it here under an earlier claim has gone."""
@@ -325,6 +331,11 @@ class Agent:
                 asked.request_id, loaded.manifest, loaded.error, loaded.traceback, loaded.path, loaded.line
             )
         await self._answer(self._port.probed(self.name, result))
+
+    async def _replay(self, asked: ReplayRequested) -> None:
+        fetch = partial(fetch_history, self._port, self.name)
+        verdicts = await self.pool.replay(asked.bundle, asked.execution_ids, fetch, asked.cwd)
+        await self._answer(self._port.replayed(self.name, ReplayResult(asked.request_id, tuple(verdicts))))
 
     async def _answer(self, request: Coroutine[Any, Any, None]) -> None:
         try:

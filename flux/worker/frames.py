@@ -13,6 +13,7 @@ import msgspec
 
 from flux.codec import Payload
 from flux.domain import Bundle, EventRecord, Execution, Inquiry, LogLine, Manifest
+from flux.domain.verdict import Verdict
 
 _HEADER = struct.Struct(">I")
 
@@ -84,6 +85,16 @@ class Validate(Frame, frozen=True):
     model: str = ""
 
 
+class Replay(Frame, frozen=True):
+    """agent → runner: what would the loaded code do with this history? Long ones come in parts."""
+
+    request_id: str
+    execution: Execution
+    events: tuple[EventRecord, ...]
+    last: bool
+    patience: float
+
+
 class Shutdown(Frame, frozen=True):
     """agent → runner: finish what runs, then leave."""
 
@@ -138,6 +149,13 @@ class Validated(Frame, frozen=True):
     errors: list[dict[str, object]] = []
 
 
+class Replayed(Frame, frozen=True):
+    """runner → agent: answer to `Replay`."""
+
+    request_id: str
+    verdict: Verdict
+
+
 class Gone(Frame, frozen=True):
     """runner → agent: this execution has left the runner (after its last append was acknowledged)."""
 
@@ -151,8 +169,8 @@ class Beat(Frame, frozen=True):
     threads_stuck: int = 0
 
 
-ToRunner = Load | Start | Answer | Cancel | Ack | Told | Validate | Shutdown
-FromRunner = Loaded | Append | Ask | Progressed | Output | Validated | Gone | Beat
+ToRunner = Load | Start | Answer | Cancel | Ack | Told | Validate | Replay | Shutdown
+FromRunner = Loaded | Append | Ask | Progressed | Output | Validated | Replayed | Gone | Beat
 
 _encoder = msgspec.msgpack.Encoder()
 to_runner_decoder = msgspec.msgpack.Decoder(ToRunner)

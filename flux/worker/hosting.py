@@ -26,7 +26,8 @@ from flux.errors import FluxError, StaleClaimError, WorkflowNotFoundError
 from flux.worker.capture import Capture
 from flux.worker.channel import Channel
 from flux.worker.desk import PipeDesk
-from flux.worker.frames import Ack, Answer, Cancel, Gone, Load, Loaded, Start, Told, Validate, Validated
+from flux.worker.dryruns import DryRuns
+from flux.worker.frames import Ack, Answer, Cancel, Gone, Load, Loaded, Replay, Start, Told, Validate, Validated
 from flux.worker.journal import PipeJournal
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Host:
         self._workflows: Mapping[WorkflowRef, Workflow[Any, Any]] = {}
         self._activations: dict[str, _Activation] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._dry_runs = DryRuns(channel, clock)
 
     @property
     def busy(self) -> bool:
@@ -158,6 +160,10 @@ class Host:
             # A validator written by the user may raise whatever it likes.
             errors = [{"loc": [], "msg": f"{type(error).__name__}: {error}", "type": "validator_failed"}]
         self._channel.send(Validated(frame.request_id, [_sendable(error, self._redactor) for error in errors]))
+
+    def replay(self, frame: Replay) -> None:
+        """Say what the code would do with a history."""
+        self._dry_runs.take(frame, self._workflow, self._codec)
 
     def _make_room(self, bundle: Bundle) -> None:
         self._workflows = {}

@@ -7,15 +7,17 @@ import contextlib
 import logging
 import os
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flux.clock import Clock, SystemClock
 from flux.domain import Bundle, LogLine
+from flux.domain.verdict import Verdict
 from flux.errors import RunnerNotAvailableError
 from flux.worker.frames import Beat, FromRunner, Loaded
 from flux.worker.process import Limits, RunnerProcess
+from flux.worker.replaying import Fetch, replay_all
 
 logger = logging.getLogger("flux.worker")
 _GROW_AT = 2
@@ -169,6 +171,12 @@ class Pool:
             version.path = version.path or bundle.path
             self._admit(version, runner)
         return loaded
+
+    async def replay(self, bundle: Bundle, execution_ids: Sequence[str], fetch: Fetch, cwd: str = "") -> list[Verdict]:
+        """What a bundle would do with the histories of executions, found in runners that run nothing else."""
+        return await replay_all(
+            bundle, execution_ids, fetch, cwd=cwd or self._cwd, settings=self._settings, limits=self._limits
+        )
 
     def release(self, runner: RunnerProcess, execution_id: str, generation: int) -> None:
         """An execution, claimed as `generation`, has left its runner."""

@@ -15,7 +15,7 @@ PATIENCE = 3.0
 
 
 class _Nobody:
-    """Nothing runs in a probe, so there is nothing to be told."""
+    """Nothing runs in a throwaway process, so there is nothing to be told."""
 
     def on_frame(self, runner: RunnerProcess, frame: FromRunner) -> None:
         """What the file prints on import is not shown."""
@@ -38,7 +38,7 @@ async def probe(bundle: Bundle, cwd: str = "", *, limits: Limits | None = None) 
         >>> loaded.error or [str(spec.ref) for spec in loaded.manifest.workflows]  # doctest: +SKIP
         ['default/hello']
     """
-    async with _process(cwd, limits) as runner:
+    async with throwaway(cwd, limits) as runner:
         return await runner.load(bundle, cwd, {})
 
 
@@ -99,7 +99,7 @@ class _Series:
     async def in_one_process(self, queue: _Queue) -> _Queue:
         """Import as many as one process can take; those that need another one come back."""
         async with AsyncExitStack() as stack:
-            runner = await stack.enter_async_context(_process(self._cwd, self._limits))
+            runner = await stack.enter_async_context(throwaway(self._cwd, self._limits))
             loads = [asyncio.ensure_future(runner.load(bundle, self._cwd, {})) for _, bundle in queue]
             stack.callback(_cancel, loads)
             for position, (index, _) in enumerate(queue):
@@ -124,7 +124,8 @@ class _Series:
 
 
 @asynccontextmanager
-async def _process(cwd: str, limits: Limits | None) -> AsyncIterator[RunnerProcess]:
+async def throwaway(cwd: str, limits: Limits | None) -> AsyncIterator[RunnerProcess]:
+    """A blank runner whose output nobody sees; it is killed at the end of the block."""
     runner = await RunnerProcess.spawn(_Nobody(), cwd, limits or Limits())
     try:
         yield runner

@@ -10,12 +10,13 @@ import socket
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from flux.clock import Clock, SystemClock
 from flux.domain import Bundle, Claim, LogLine
+from flux.domain.verdict import Verdict
 from flux.worker.channel import Channel
 from flux.worker.frames import (
     Beat,
@@ -23,6 +24,8 @@ from flux.worker.frames import (
     FromRunner,
     Load,
     Loaded,
+    Replay,
+    Replayed,
     Shutdown,
     Start,
     Validate,
@@ -94,7 +97,7 @@ class RunnerProcess:
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._loading: deque[asyncio.Future[Loaded]] = deque()
-        self._validations: dict[str, asyncio.Future[list[dict[str, object]]]] = {}
+        self._questions: dict[str, asyncio.Future[Validated | Replayed]] = {}
         self._stack = bytearray()
         self._verdict = ""
         self.ended: asyncio.Future[str] = self._loop.create_future()
@@ -172,15 +175,27 @@ class RunnerProcess:
 
     async def validate(self, request: Validate) -> list[dict[str, object]] | None:
         """The field errors of a value; None when the runner ends before it answers."""
-        answer: asyncio.Future[list[dict[str, object]]] = self._loop.create_future()
-        self._validations[request.request_id] = answer
-        self._channel.send(request)
-        await self._first(answer, self._limits.blocked)
-        self._validations.pop(request.request_id, None)
+        answered: Validated | None = await self._asked((request,), self._limits.blocked, "validating")
+        return None if answered is None else answered.errors
+
+    async def replay(self, parts: Sequence[Replay]) -> Verdict | None:
+        """What the loaded code would do with a history; None when the runner ends before it answers."""
+        limit = parts[0].patience + self._limits.blocked
+        answered: Replayed | None = await self._asked(parts, limit, "replaying")
+        return None if answered is None else answered.verdict
+
+    async def _asked(self, question: Sequence[Validate | Replay], limit: float, doing: str) -> Any:
+        """The frame that answers; None when the runner ends before, which it does when it takes too long."""
+        request_id = question[0].request_id
+        answer = self._questions[request_id] = self._loop.create_future()
+        for frame in question:
+            self._channel.send(frame)
+        await self._first(answer, limit)
+        self._questions.pop(request_id, None)
         if answer.done():
             return answer.result()
         if self.alive:
-            await self.end_blocked(self._limits.blocked, "validating")
+            await self.end_blocked(limit, doing)
         return None
 
     async def end_blocked(self, seconds: float, doing: str = "its event loop") -> str:
@@ -233,10 +248,10 @@ class RunnerProcess:
             case Loaded():
                 if self._loading and not (answer := self._loading.popleft()).done():
                     answer.set_result(frame)
-            case Validated():
-                waiting = self._validations.get(frame.request_id)
+            case Validated() | Replayed():
+                waiting = self._questions.get(frame.request_id)
                 if waiting is not None and not waiting.done():
-                    waiting.set_result(frame.errors)
+                    waiting.set_result(frame)
             case _:
                 self._owner.on_frame(self, frame)
 

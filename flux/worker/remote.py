@@ -22,9 +22,11 @@ from flux.dispatch.port import (
     Acknowledged,
     Checkpoint,
     Delivery,
+    HistoryPage,
     ProbeResult,
     Progress,
     Registration,
+    ReplayResult,
     RunnerDied,
     ValidationResult,
     WorkerPort,
@@ -130,6 +132,15 @@ class RemotePort(WorkerPort):
     async def probed(self, worker: str, result: ProbeResult) -> None:
         """Answer a probe request."""
         await self._post(_path(worker, "probed"), result)
+
+    async def history(self, worker: str, execution_id: str, after: int = 0) -> HistoryPage:
+        """Some events of an execution."""
+        path = _path(worker, "histories", execution_id, str(after))
+        return unpack(await self._request("GET", path), HistoryPage)
+
+    async def replayed(self, worker: str, result: ReplayResult) -> None:
+        """Answer a replay request."""
+        await self._post(_path(worker, "replayed"), result)
 
     async def leave(self, worker: str) -> None:
         """The worker goes away."""

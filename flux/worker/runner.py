@@ -33,6 +33,7 @@ from flux.worker.frames import (
     Cancel,
     Load,
     Output,
+    Replay,
     Shutdown,
     Start,
     Told,
@@ -85,6 +86,8 @@ class Runner:
                 self.host.told(frame)
             case Validate():
                 self.host.validate(frame)
+            case Replay():
+                self.host.replay(frame)
             case Load():
                 self.host.load(frame)
             case Shutdown():

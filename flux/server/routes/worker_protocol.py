@@ -12,7 +12,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from flux.dispatch.messages import MEDIA_TYPE, CheckpointAnswer, Session, pack, to_event, unpack
-from flux.dispatch.port import Checkpoint, ProbeResult, Progress, Registration, RunnerDied, ValidationResult
+from flux.dispatch.port import (
+    Checkpoint,
+    ProbeResult,
+    Progress,
+    Registration,
+    ReplayResult,
+    RunnerDied,
+    ValidationResult,
+)
 from flux.domain import Inquiry, LogLine
 from flux.errors import FluxError, InvalidInputError
 from flux.security import Permission
@@ -113,6 +121,19 @@ async def probed(request: Request) -> Response:
     return _done()
 
 
+async def history(request: Request) -> Response:
+    """`GET /workers/{name}/histories/{execution_id}/{after}`"""
+    name, params = _worker(request), request.path_params
+    return _packed(await _port(request).history(name, params["execution_id"], params["after"]))
+
+
+async def replayed(request: Request) -> Response:
+    """`POST /workers/{name}/replayed`"""
+    name, result = _worker(request), await _body(request, ReplayResult)
+    await _port(request).replayed(name, result)
+    return _done()
+
+
 async def leave(request: Request) -> Response:
     """`POST /workers/{name}/leave`"""
     await _port(request).leave(_worker(request))
@@ -139,6 +160,8 @@ routes: Sequence[Route] = (
     _route("/workers/{name}/died", died),
     _route("/workers/{name}/validated", validated),
     _route("/workers/{name}/probed", probed),
+    _route("/workers/{name}/histories/{execution_id}/{after:int}", history, "GET"),
+    _route("/workers/{name}/replayed", replayed),
     _route("/workers/{name}/leave", leave),
 )
 

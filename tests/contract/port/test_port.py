@@ -15,6 +15,8 @@ from flux.dispatch.port import (
     ProbeRequested,
     ProbeResult,
     Progress,
+    ReplayRequested,
+    ReplayResult,
     RunnerDied,
     ValidationRequested,
     ValidationResult,
@@ -26,12 +28,26 @@ from flux.domain import (
     InquiryKind,
     LogLine,
     Manifest,
+    Module,
     Wait,
     WaitKind,
+    WorkflowRef,
     WorkflowSpec,
 )
-from flux.errors import InvalidInputError, StaleClaimError, VersionNotFoundError, WorkerNotFoundError
+from flux.domain.verdict import Outcome, Verdict, diverges
+from flux.engine.source import bundle_of
+from flux.errors import (
+    ExecutionContextNotFoundError,
+    InvalidInputError,
+    NonDeterminismError,
+    RunnerNotAvailableError,
+    StaleClaimError,
+    VersionNotFoundError,
+    WorkerNotFoundError,
+)
 
+REF = WorkflowRef("default", "hello")
+OTHER = bundle_of("hello", {"hello": Module("/src/hello.py", "x = 2")})
 E = ExecutionEventType
 
 
@@ -252,3 +268,44 @@ async def test_only_the_holder_of_an_execution_may_ask(bench):
         execution_id = "not-held"
         with pytest.raises(StaleClaimError):
             await bench.port.ask("w1", execution_id, Inquiry(InquiryKind.CACHE_READ, ("k",)))
+
+
+async def test_histories_are_replayed_by_a_worker(bench):
+    async with bench.joined() as queue:
+        ids = [await bench.start(number) for number in (1, 2)]
+        checking = asyncio.create_task(bench.services.replays.check(REF, OTHER))
+        asked = await bench.next(queue, ReplayRequested)
+        assert (asked.bundle, sorted(asked.execution_ids)) == (OTHER, sorted(ids))
+        waits = Verdict(Outcome.WAITS, "waits at input 'a'", "/src/hello.py:2")
+        parts = diverges(NonDeterminismError(recorded="a()", attempted="b()", cause="replaced"))
+        await bench.port.replayed("w1", ReplayResult(asked.request_id, (waits, parts)))
+        checked = await checking
+        assert [(one.id, verdict) for one, verdict in checked.found] == list(
+            zip(asked.execution_ids, (waits, parts), strict=True)
+        )
+        assert checked.next_cursor is None
+
+
+async def test_histories_come_in_pages(bench, monkeypatch):
+    monkeypatch.setattr("flux.dispatch.replaying.PAGE_EVENTS", 3)
+    async with bench.joined() as queue:
+        execution_id = await bench.start()
+        claim = await bench.claimed(queue)
+        large = from_plain("x" * 3_000_000)
+        events = [bench.event(E.TASK_STARTED, claim, ordinal, payload=large) for ordinal in (1, 2)]
+        await bench.send(claim, *events)
+        pages = [await bench.port.history("w1", execution_id)]
+        while pages[-1].events:
+            pages.append(await bench.port.history("w1", execution_id, pages[-1].events[-1].seq))
+        assert [[event.seq for event in page.events] for page in pages] == [[1, 2, 3], [4], []]
+        assert {page.execution.last_seq for page in pages} == {4}
+        stored = await bench.services.store.executions.history(execution_id)
+        assert [event for page in pages for event in page.events] == stored
+    with pytest.raises(ExecutionContextNotFoundError):
+        await bench.port.history("w1", "nope")
+
+
+async def test_nobody_to_replay_with(bench):
+    await bench.start()
+    with pytest.raises(RunnerNotAvailableError):
+        await bench.services.replays.check(REF, OTHER)

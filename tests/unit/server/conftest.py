@@ -20,11 +20,14 @@ from flux.dispatch.port import (
     ProbeRequested,
     ProbeResult,
     Registration,
+    ReplayRequested,
+    ReplayResult,
     ValidationRequested,
     ValidationResult,
 )
 from flux.domain import Claim, EventRecord, ExecutionEventType, ExecutionState, Manifest, Wait, WaitKind, WorkflowSpec
-from flux.errors import ConflictError
+from flux.domain.verdict import Outcome, Verdict, diverges
+from flux.errors import ConflictError, NonDeterminismError
 from flux.security import Tokens
 from flux.server.app import create_app
 from flux.store import Store
@@ -113,6 +116,8 @@ class ScriptedWorker:
         self.manifest: Manifest | ProbeResult = Manifest((WorkflowSpec("default", "hello", input_schema=None),))
         self.runs: dict[str, Run] = {}
         self.prewarmed: list[str] = []
+        self.replayed: list[ReplayRequested] = []
+        self.diverging: set[str] = set()
         self._tasks: set[asyncio.Task] = set()
 
     async def __aenter__(self):
@@ -154,8 +159,20 @@ class ScriptedWorker:
                         delivery.request_id, result.manifest, result.error, result.traceback, result.path, result.line
                     ),
                 )
+            case ReplayRequested():
+                self.replayed.append(delivery)
+                verdicts = tuple([await self.verdict(one) for one in delivery.execution_ids])
+                await self.port.replayed(self.name, ReplayResult(delivery.request_id, verdicts))
             case _:
                 self.prewarmed.append(delivery.digest)
+
+    async def verdict(self, execution_id: str) -> Verdict:
+        page = await self.port.history(self.name, execution_id)
+        if page.execution.state.is_terminal:
+            return Verdict(Outcome.ENDS, "ends as recorded: COMPLETED")
+        if execution_id not in self.diverging:
+            return Verdict(Outcome.WAITS, "waits at input 'a'", "/srv/a.py:3")
+        return diverges(NonDeterminismError(recorded="a()", recorded_at="/srv/a.py:2", attempted="b()", cause="c"))
 
     def _spawn(self, work) -> None:
         task = asyncio.create_task(work)

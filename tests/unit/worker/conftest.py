@@ -19,9 +19,11 @@ from flux.dispatch.port import (
     Assigned,
     Checkpoint,
     Delivery,
+    HistoryPage,
     ProbeResult,
     Progress,
     Registration,
+    ReplayResult,
     RunnerDied,
     ValidationResult,
     WorkerPort,
@@ -38,10 +40,13 @@ from flux.domain import (
     Module,
     WorkflowRef,
 )
+from flux.domain.saved import SavedHistory
 from flux.domain.transitions import fold
-from flux.errors import StaleClaimError, VersionNotFoundError
+from flux.domain.verdict import Verdict
+from flux.errors import ExecutionContextNotFoundError, StaleClaimError, VersionNotFoundError
 from flux.worker.agent import Agent
 from flux.worker.process import Limits
+from flux.worker.replaying import fetch_history
 
 PATIENCE = 30.0
 FLUX = "from flux.engine.task import task\nfrom flux.engine.workflow import workflow\n"
@@ -64,7 +69,7 @@ class ScriptedPort(WorkerPort):
     def __init__(self) -> None:
         self.bundles: dict[str, Bundle] = {}
         self.executions: dict[str, Execution] = {}
-        self.history: dict[str, list[EventRecord]] = {}
+        self.events: dict[str, list[EventRecord]] = {}
         self.released: list[str] = []
         self.checkpoints: list[Checkpoint] = []
         self.refusals: list[Exception] = []
@@ -75,6 +80,8 @@ class ScriptedPort(WorkerPort):
         self.deaths: list[RunnerDied] = []
         self.validations: dict[str, tuple[dict[str, object], ...]] = {}
         self.probes: dict[str, ProbeResult] = {}
+        self.replays: dict[str, tuple[Verdict, ...]] = {}
+        self.pages: list[int] = []
         self.left: list[str] = []
         self.asked: list[Inquiry] = []
         self.kept: dict[str, Payload] = {}
@@ -95,7 +102,7 @@ class ScriptedPort(WorkerPort):
         self.executions[execution_id] = Execution(
             execution_id, WorkflowRef("default", name), ExecutionState.CREATED, from_plain(value), digest=bundle.digest
         )
-        self.history[execution_id] = []
+        self.events[execution_id] = []
         self.offer(execution_id)
         return execution_id
 
@@ -122,16 +129,16 @@ class ScriptedPort(WorkerPort):
 
     def ending(self, execution_id: str) -> EventRecord | None:
         """The last event of a finished execution."""
-        history = self.history[execution_id]
+        history = self.events[execution_id]
         return history[-1] if history and self.state(execution_id).is_terminal else None
 
     def state(self, execution_id: str) -> ExecutionState:
         """Where it stands."""
-        return fold(self.history[execution_id])
+        return fold(self.events[execution_id])
 
     def types(self, execution_id: str) -> list[str]:
         """The types of its events."""
-        return [str(event.type) for event in self.history[execution_id]]
+        return [str(event.type) for event in self.events[execution_id]]
 
     def texts(self, execution_id: str | None = None) -> list[str]:
         """Captured lines, of all or of one execution."""
@@ -159,10 +166,10 @@ class ScriptedPort(WorkerPort):
             owner=worker,
             generation=execution.generation + 1,
             state=self.state(execution_id),
-            last_seq=len(self.history[execution_id]),
+            last_seq=len(self.events[execution_id]),
         )
         self.executions[execution_id] = claimed
-        return Claim(claimed, tuple(self.history[execution_id]))
+        return Claim(claimed, tuple(self.events[execution_id]))
 
     async def checkpoint(self, worker: str, batch: Checkpoint) -> Acknowledged:
         if self.refusals:
@@ -173,7 +180,7 @@ class ScriptedPort(WorkerPort):
         if execution.generation != batch.generation or execution.owner != worker:
             raise StaleClaimError(f"{batch.execution_id} has generation {execution.generation}")
         self.checkpoints.append(batch)
-        first = len(self.history[batch.execution_id]) + 1
+        first = len(self.events[batch.execution_id]) + 1
         self._append(batch.execution_id, batch.events)
         if batch.release:
             self.released.append(batch.execution_id)
@@ -219,12 +226,29 @@ class ScriptedPort(WorkerPort):
         self.probes[result.request_id] = result
         await self._tell()
 
+    async def history(self, worker: str, execution_id: str, after: int = 0) -> HistoryPage:
+        if execution_id not in self.executions:
+            raise ExecutionContextNotFoundError(execution_id)
+        events = self.events[execution_id]
+        state = self.state(execution_id)
+        execution = replace(self.executions[execution_id], state=state, last_seq=len(events))
+        self.pages.append(after)
+        return HistoryPage(execution, tuple(events[after : after + 3]))
+
+    async def replayed(self, worker: str, result: ReplayResult) -> None:
+        self.replays[result.request_id] = result.verdicts
+        await self._tell()
+
+    async def history_of(self, execution_id: str) -> SavedHistory:
+        """What a replay gets of an execution."""
+        return await fetch_history(self, "w1", execution_id)
+
     async def leave(self, worker: str) -> None:
         self.left.append(worker)
         await self._tell()
 
     def _append(self, execution_id: str, events: Sequence[EventRecord]) -> list[EventRecord]:
-        history = self.history[execution_id]
+        history = self.events[execution_id]
         numbered = [replace(event, seq=len(history) + index + 1) for index, event in enumerate(events)]
         history.extend(numbered)
         return numbered

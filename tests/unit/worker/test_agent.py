@@ -44,7 +44,7 @@ async def test_an_execution_runs_in_a_runner_and_its_events_come_back(port, star
     execution_id = port.submit(bundle(GREET), "hello", "Ada")
     assert await port.finished(execution_id) == "Hello, Ada"
     assert port.types(execution_id) == ["WORKFLOW_STARTED", "TASK_STARTED", "TASK_COMPLETED", "WORKFLOW_COMPLETED"]
-    assert [event.ordinal for event in port.history[execution_id]] == [1, 2, 3, 4]
+    assert [event.ordinal for event in port.events[execution_id]] == [1, 2, 3, 4]
     assert port.released == [execution_id]
 
 
@@ -95,7 +95,7 @@ async def test_a_stale_claim_ends_the_execution_quietly(port, start, bundle):
     await port.until(lambda: not port.refusals)
     second = port.submit(code, "hello", "Bo")
     assert await port.finished(second) == "Hello, Bo"
-    assert port.history[first] == []
+    assert port.events[first] == []
     assert port.deaths == []
     assert first not in agent.running
 
@@ -105,7 +105,7 @@ async def test_checkpoints_are_sent_again_after_a_lost_connection(port, start, b
     port.refusals += [ServerUnavailableError("gone"), ServerUnavailableError("still gone")]
     execution_id = port.submit(bundle(GREET), "hello", "Ada")
     assert await port.finished(execution_id) == "Hello, Ada"
-    assert [event.ordinal for event in port.history[execution_id]] == [1, 2, 3, 4]
+    assert [event.ordinal for event in port.events[execution_id]] == [1, 2, 3, 4]
     assert len(port.registrations) > 1
 
 
@@ -140,7 +140,7 @@ async def test_heartbeats_name_what_runs(port, start, bundle):
 async def test_a_cancel_request_reaches_the_running_code(port, start, bundle):
     start()
     execution_id = port.submit(bundle(WAITING), "lingers")
-    await port.until(lambda: "begun" in port.texts(execution_id) and port.history[execution_id])
+    await port.until(lambda: "begun" in port.texts(execution_id) and port.events[execution_id])
     event = EventRecord(ExecutionEventType.WORKFLOW_CANCELLING, "server", "", 0, "c1")
     port.deliver(CancelRequested(execution_id, port._append(execution_id, [event])[0]))
     await port.finished(execution_id)
@@ -158,7 +158,7 @@ async def test_an_answered_pause_goes_on(port, start, bundle):
     """)
     execution_id = port.submit(code, "asks")
     await port.until(lambda: port.state(execution_id) is ExecutionState.PAUSED)
-    wait = next(event.wait for event in port.history[execution_id] if event.wait)
+    wait = next(event.wait for event in port.events[execution_id] if event.wait)
     port.answer(execution_id, "yes", wait.id)
     port.offer(execution_id)
     assert await port.finished(execution_id) == "yes"
@@ -422,7 +422,7 @@ async def test_a_blocked_runner_does_not_hold_up_a_validation(port, start, bundl
                 time.sleep(0.01)
     """)
     execution_id = port.submit(code, "blocks", {"id": 1})
-    await port.until(lambda: port.history[execution_id] or "begun" in port.texts())
+    await port.until(lambda: port.events[execution_id] or "begun" in port.texts())
     port.deliver(ValidationRequested("bad", code.digest, "default", "blocks", "input", from_plain({"id": "x"})))
     port.deliver(ValidationRequested("good", code.digest, "default", "blocks", "input", from_plain({"id": 3})))
     await port.until(lambda: len(port.validations) == 2)
