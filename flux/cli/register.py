@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
 
 async def register_file(client: FluxClient, path: Path) -> list[WorkflowSummary]:
-    """Publish the workflows of a file, with the local modules it imports.
+    """Publish the workflows of a file, with the local modules it imports; raises what `examined` raises."""
+    return await client.publish(publication(*await examined(path)))
+
+
+async def examined(path: Path) -> tuple[Bundle, tuple[WorkflowSpec, ...]]:
+    """A file with the local modules it imports, and the workflows that are found by importing it.
 
     Raises `UsageError` when there is no such file and `WorkflowCatalogError`, with file and line, when
     it cannot be imported or holds no workflow.
@@ -32,7 +37,7 @@ async def register_file(client: FluxClient, path: Path) -> list[WorkflowSummary]
     specs = loaded.manifest.workflows
     if not specs:
         raise WorkflowCatalogError(f"{path} defines no workflow.", hint="Decorate an async function with @workflow.")
-    return await client.publish(publication(bundle, specs))
+    return bundle, specs
 
 
 def _collect(path: Path) -> Bundle:

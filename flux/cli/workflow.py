@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flux.cli import outcome
+from flux.cli.check import check
 from flux.cli.inputs import parse_input
 from flux.cli.options import ExecutionId, Format, FormatOption, Input, Mode, Ref, ServerUrl, WaitName, example, new_app
 from flux.cli.render import age, fields, put, put_json, summary, table, talk
@@ -94,6 +95,9 @@ def versions(ref: Ref, format: FormatOption = "simple", server_url: ServerUrl = 
     if format == "json":
         return put_json(found)
     return _table(found)
+
+
+app.command("check", epilog=example("flux workflow check shop.py", "flux workflow check shop/order --all"))(check)
 
 
 @app.command("delete", epilog=example("flux workflow delete shop/order --yes"))
