@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,7 +74,7 @@ def _check_file(path: Path, all: bool, limit: int, local: bool, server_url: str)
             if server_url:
                 raise
             talk(f"{error} The local store is checked instead.")
-    return asyncio.run(_with_store(lambda store, key: _replayed(store, key, bundle, specs, all, limit))), "this process"
+    return _check_locally(bundle, specs, all, limit), "this process"
 
 
 async def _asked(client: FluxClient, refs: list[str], sent: Any, all: bool, limit: int) -> list[CheckReport]:
@@ -93,27 +92,28 @@ async def _asked(client: FluxClient, refs: list[str], sent: Any, all: bool, limi
     return reports
 
 
-async def _with_store(work: Callable[[Store, dict[str, str]], Awaitable[list[CheckReport]]]) -> list[CheckReport]:
-    """Open the local store, if there is one, and hand over what runners need to read its values."""
+def _check_locally(bundle: Bundle, specs: tuple[WorkflowSpec, ...], all: bool, limit: int) -> list[CheckReport]:
+    """What throwaway processes of ours find in the local store, if there is one."""
     from flux.config import load_settings
-    from flux.store import Store
+    from flux.local.opening import open_store
 
     settings = load_settings({})
     file = settings.database_url.removeprefix("sqlite:///")
     if file != settings.database_url and not Path(file).exists():
         talk(f"There is no store at '{file}', so there is nothing to check.")
         return []
-    store = await Store.open(settings.database_url, synchronous=settings.database_synchronous)
-    try:
-        return await work(store, {"serializer": settings.serializer, "key": settings.signing_key().hex()})
-    finally:
-        await store.close()
+    key = {"serializer": settings.serializer, "key": settings.signing_key().hex(), "home": settings.home}
+
+    async def work() -> list[CheckReport]:
+        async with open_store(settings) as store:
+            return await _replayed(store, key, bundle, specs, all, limit)
+
+    return asyncio.run(work())
 
 
 async def _replayed(
     store: Store, key: dict[str, str], bundle: Bundle, specs: tuple[WorkflowSpec, ...], all: bool, limit: int
 ) -> list[CheckReport]:
-    """What throwaway processes of ours find."""
     from flux.dispatch.replaying import LIVE
     from flux.domain.saved import SavedHistory
     from flux.store import ExecutionFilter

@@ -73,7 +73,14 @@ async def dry_run(
         return Verdict(Outcome.UNDECIDED, detail)
     except Exception as error:
         return Verdict(Outcome.UNDECIDED, f"the history cannot be replayed: {type(error).__name__}: {error}")
-    return session.verdict
+    return _redacted(session.verdict, codec)
+
+
+def _redacted(verdict: Verdict, codec: ValueCodec) -> Verdict:
+    """Without the secrets that recorded values have brought along."""
+    redact = codec.redactor.redact
+    divergence = {name: redact(text) for name, text in verdict.divergence.items()}
+    return replace(verdict, detail=redact(verdict.detail), divergence=divergence)
 
 
 @dataclass(frozen=True, slots=True)

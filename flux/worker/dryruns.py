@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,16 @@ class DryRuns:
         except WorkflowNotFoundError as error:
             verdict = Verdict(Outcome.UNLOADABLE, str(error))
         else:
+            _stand_in_for_script(workflow)
             verdict = await dry_run(
                 workflow, frame.execution, events, codec=codec, clock=self._clock, patience=frame.patience
             )
         self._channel.send(Replayed(frame.request_id, verdict))
+
+
+def _stand_in_for_script(workflow: Workflow[Any, Any]) -> None:
+    """Have the types of a script found that has run it: it recorded them as those of `__main__`.
+
+    Nothing else runs in this process.
+    """
+    sys.modules["__main__"] = sys.modules[workflow.func.__module__]
