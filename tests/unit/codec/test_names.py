@@ -15,7 +15,7 @@ def test_names_come_from_the_packages_around_a_file():
     assert module_name(ROOT / "c.py", there) == ("c", ROOT)
 
 
-@pytest.mark.parametrize("kind", [ValueError, collections.OrderedDict, Path, pytest.raises], ids=repr)
+@pytest.mark.parametrize("kind", [ValueError, collections.OrderedDict, Path, pytest.raises])
 def test_what_is_importable_is_found_by_its_name(kind):
     assert is_importable(kind)
     assert resolve(type_name(kind)) is kind
