@@ -10,7 +10,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.caching import with_cache
@@ -33,8 +33,18 @@ MAX_DELAY = 600.0
 """Seconds a back-off never exceeds."""
 
 Body = Callable[[], Awaitable[Any]]
-Substitute = Callable[["Attempted", Body], Body]
-"""What runs in place of a task's own body, which it is given: for tests."""
+
+
+class Substitute(Protocol):
+    """Chooses what runs in place of users' functions, which it is handed: for tests."""
+
+    def task(self, attempt: Attempted, body: Body) -> Body:
+        """For one attempt of a task."""
+        ...
+
+    def workflow(self, session: Session, body: Body) -> Body:
+        """For one activation of a workflow."""
+        ...
 
 
 @dataclass(slots=True)
@@ -88,7 +98,7 @@ def with_policies(attempt: Attempted) -> Body:
 
 def _body(attempt: Attempted) -> Body:
     substitute = attempt.session.substitute
-    run = attempt.invoke if substitute is None else substitute(attempt, attempt.invoke)
+    run = attempt.invoke if substitute is None else substitute.task(attempt, attempt.invoke)
 
     async def body() -> Any:
         try:

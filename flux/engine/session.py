@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ class Session:
         local: the caller waits for it in this process: stay in memory while only timers are open, and
             leave a divergence to the caller instead of parking the execution.
         moved_to: digest of the code it has been moved to on purpose, recorded once it has replayed.
-        substitute: chooses what runs in place of the bodies of tasks; their own unless given.
+        substitute: chooses what runs in place of the user's functions; they themselves unless given.
         surroundings: what the settings tell the code.
         adopt: finds and checks the code of child executions where this process runs them too.
     """
@@ -155,8 +156,9 @@ class Session:
         if self.history.started is None:
             self.recorder.note(_T.WORKFLOW_STARTED, self.workflow_source, self.workflow.name, self.execution.input)
         self.context._set_input(coerce_input(self.workflow, self.codec.decode(self.execution.input)))
+        body = functools.partial(self.workflow.func, self.context)
         try:
-            output = await self.workflow.func(self.context)
+            output = await (body if self.substitute is None else self.substitute.workflow(self, body))()
             return output if self.workflow.options.output_storage is None else await self._keep_output(output)
         except (SystemExit, KeyboardInterrupt) as error:
             # asyncio lets these two stop the whole loop; one execution's exit is its own failure.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -67,6 +67,7 @@ class LocalHost:
             others; the store's unless given.
         substitute: see `Session`.
         surroundings: see `Session`.
+        known: workflows that are found by their names before those that are defined in this process.
 
     Attributes:
         sessions: the activations that run here now, by execution id.
@@ -81,6 +82,7 @@ class LocalHost:
         journal: Callable[[Execution, Told], Journal] | None = None,
         substitute: Substitute | None = None,
         surroundings: Surroundings = _NOWHERE,
+        known: Collection[Workflow[Any, Any]] = (),
     ) -> None:
         self._store = store
         self._codec = codec
@@ -88,6 +90,7 @@ class LocalHost:
         self._journal = journal or partial(LocalJournal, store)
         self._substitute = substitute
         self._surroundings = surroundings
+        self._known = known
         self.sessions: dict[str, Session] = {}
         self._households: list[Household] = []
         self._owner = this_process()
@@ -230,6 +233,8 @@ class LocalHost:
     @contextmanager
     def _household(self) -> Iterator[Household]:
         household = Household(self._store, self._clock, self._owner, self.sessions, self._activate)
+        for workflow in self._known:
+            household.know(workflow.ref, workflow)
         self._households.append(household)
         try:
             yield household

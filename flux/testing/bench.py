@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -18,10 +16,11 @@ from flux.engine.context import ExecutionContext
 from flux.engine.dryrun import dry_run
 from flux.engine.ports import Journal
 from flux.engine.types import coerce_input
-from flux.engine.workflow import Workflow
-from flux.errors import InvalidInputError, UsageError
+from flux.engine.workflow import Workflow, defined
+from flux.errors import InvalidInputError, UsageError, WorkflowNotFoundError
 from flux.local.host import LocalHost
 from flux.local.journal import LocalJournal, Told
+from flux.local.owners import this_process
 from flux.store import Append, Store
 from flux.testing.answers import UNANSWERED, Answers, resolved
 from flux.testing.clock import FakeClock
@@ -34,6 +33,7 @@ from flux.testing.traps import Traps
 
 if TYPE_CHECKING:
     from flux.engine.policies import Attempted, Body
+    from flux.engine.session import Session
 
 KEY = b"flux.testing"
 """Signs values that only dill can carry, and seals what contains a secret: the next test can read saved histories."""
@@ -113,15 +113,16 @@ class Bench:
         while (due := await self.store.waits.next_wake()) is not None and due <= target:
             self._move_to(due)
             for execution in await self.store.waits.wake(self.clock.now()):
-                await self.host.wake(self.workflows[execution.id], execution.id)
-                await self._answer(execution.id)
-                await self._note(execution.id)
+                await self.host.wake(self._workflow_of(execution), execution.id)
+                root = await self._root(execution)
+                await self._answer(root)
+                await self._note(root)
         self._move_to(target)
 
     async def load(self, saved: SavedHistory, execution_id: str) -> None:
         """Take an execution in as it was saved; the clock moves on to its last event."""
         execution = replace(saved.execution, id=execution_id, state=ExecutionState.CREATED, output=None)
-        claim = await self.store.executions.create_owned(execution, f"local:{socket.gethostname()}:{os.getpid()}")
+        claim = await self.store.executions.create_owned(execution, this_process())
         await self.store.executions.append(
             Append(execution_id, claim.execution.generation, tuple(_renumbered(saved.events)), release=True)
         )
@@ -165,21 +166,35 @@ class Bench:
                 "sqlite:///:memory:", clock=self.clock, synchronous="normal", secrets_key=lambda: KEY
             )
             self._host = LocalHost(
-                self._store, self._codec, self.clock, journal=self._journal, substitute=self._substitute
+                self._store,
+                self._codec,
+                self.clock,
+                journal=self._journal,
+                substitute=self,
+                known=self._fakes.workflows,
             )
 
     def _journal(self, execution: Execution, told: Told) -> Journal:
         return self.traps.journal(execution, LocalJournal(self.store, execution, told))
 
-    def _substitute(self, attempt: Attempted, body: Body) -> Body:
-        return self.traps.body(attempt, self._fakes.body(attempt, body))
+    def task(self, attempt: Attempted, body: Body) -> Body:
+        """What runs for an attempt of a task."""
+        return self.traps.task(attempt, self._fakes.task(attempt, body))
+
+    def workflow(self, session: Session, body: Body) -> Body:
+        """What runs for a workflow."""
+        return self._fakes.workflow(session, body)
 
     async def _saved(self, execution_id: str) -> SavedHistory:
         execution = await self.store.executions.get(execution_id)
         return SavedHistory(execution, tuple(await self.store.executions.history(execution_id)))
 
     async def _note(self, execution_id: str, crashed: bool = False) -> None:
+        """Keep where an execution stands, and its children."""
         saved = await self._saved(execution_id)
+        self.workflows.setdefault(execution_id, self._workflow_of(saved.execution))
+        for child in children_of(saved):
+            await self._note(child)
         waits = [] if saved.execution.state.is_terminal else await self._open_pauses(execution_id)
         places = {event.source_id: place for place, event in enumerate(saved.events)}
         waits.sort(key=lambda wait: places.get(wait.id, len(places)))  # those of one moment too
@@ -189,6 +204,19 @@ class Bench:
         if waits and context.is_paused:
             context._show(waits[0].output)  # as `wf.run()` gives it
         self.standings[execution_id] = Standing(context, saved, tuple(waits), crashed)
+
+    def _workflow_of(self, execution: Execution) -> Workflow[Any, Any]:
+        known = [workflow for workflow in self._fakes.workflows if workflow.ref == execution.ref]
+        found = self.workflows.get(execution.id) or next(iter(known), None) or defined(execution.ref)
+        if found is None:
+            raise WorkflowNotFoundError(str(execution.ref))
+        return found
+
+    async def _root(self, execution: Execution) -> str:
+        """Id of the execution that has started this one, or the one before it, and so on."""
+        while execution.parent_id:
+            execution = await self.store.executions.get(execution.parent_id)
+        return execution.id
 
     async def _answer(self, execution_id: str) -> None:
         """Give the answers that are queued for the pauses it stands at."""
@@ -227,6 +255,11 @@ class Bench:
                     f"{trap.option}={trap.point!r}: the run '{execution_id}' never came to that point. "
                     f"It is {context.state} after {len(context.events)} events:\n{Events(context.events)}"
                 )
+
+
+def children_of(saved: SavedHistory) -> list[str]:
+    """Ids of the executions that an execution has started, in order."""
+    return list(dict.fromkeys(event.wait.child.id for event in saved.events if event.wait and event.wait.child))
 
 
 def _renumbered(events: Sequence[EventRecord]) -> Iterator[EventRecord]:

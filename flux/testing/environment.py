@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from flux.clock import to_datetime, to_micros
 from flux.domain.saved import SavedHistory
-from flux.engine.task import Task
 from flux.engine.workflow import Workflow
 from flux.local.host import LocalHost
 from flux.store.committer import run_inline
@@ -18,7 +17,7 @@ from flux.testing.answers import Answers
 from flux.testing.bench import Bench
 from flux.testing.bridge import Bridge
 from flux.testing.clock import START, FakeClock
-from flux.testing.fakes import Fake, Fakes
+from flux.testing.fakes import Fake, Fakes, Target
 from flux.testing.given import Given
 from flux.testing.points import Point
 from flux.testing.run import Run
@@ -119,15 +118,16 @@ class FluxEnv:
         self.runs.append(run)
         return run
 
-    def fake(self, task: Task[..., Any] | str, *outcomes: Any) -> Fake:
-        """Replace a task, or the tasks of a name, from now on in this environment.
+    def fake(self, target: Target, *outcomes: Any) -> Fake:
+        """Replace a task or a child workflow, from now on in this environment.
 
         Retries, timeouts, fallbacks and events stay those of the task; only its body is replaced.
 
         Args:
+            target: the task or workflow, or its name; `"namespace/name"` may be a workflow that is defined elsewhere.
             outcomes: what its attempts give, in order; the last one stays. An exception is raised, a function
-                (sync or async) is called with the task's arguments, `HANG` never ends by itself, and anything
-                else is the value. Without any the value is None.
+                (sync or async) is called with the task's arguments or the workflow's input, `HANG` never ends by
+                itself, and anything else is the value. Without any the value is None.
 
         Example:
             >>> from flux.testing import FluxEnv
@@ -135,7 +135,7 @@ class FluxEnv:
             >>> env.fake("charge", ConnectionError("bank is down"), "receipt 7")
             <fake charge: 0 calls>
         """
-        fake = Fake(task, outcomes, self._clock)
+        fake = Fake(target, outcomes, self._clock)
         self._fakes.add(fake)
         return fake
 
@@ -155,7 +155,8 @@ class FluxEnv:
 
     def report(self) -> str:
         """All runs with their events, for the report of a test that failed."""
-        return "\n\n".join(f"{run!r}\n{run.events}" for run in self.runs if run.has_begun)
+        family = [one for run in self.runs if run.has_begun for one in run.family]
+        return "\n\n".join(f"{run!r}\n{run.events}" for run in family)
 
     def __enter__(self) -> Self:
         return self

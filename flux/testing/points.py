@@ -53,13 +53,18 @@ class Trap:
             return point.func is attempt.task.func
         return isinstance(point, str) and point in (attempt.task.name, attempt.call.name)
 
-    def during(self, session: Session, body: Body) -> Body:
-        """A task's body during which it happens: even a quick one is still running when the time comes."""
+    def during(self, attempt: Attempted, root: Session, body: Body) -> Body:
+        """A task's body during which it happens: even a quick one is still running when the time comes.
+
+        Args:
+            root: the activation that it happens to.
+        """
 
         async def caught() -> Any:
-            if session.recorder.pending:
-                session.recorder.flush()  # a task that runs for a while is seen to have started
-            self.spring(session)
+            recorder = attempt.session.recorder
+            if recorder.pending:
+                recorder.flush()  # a task that runs for a while is seen to have started
+            self.spring(root)
             await body()
             return await hang()
 
@@ -76,18 +81,26 @@ class CrashingJournal:
 
     def __init__(self, journal: Journal, durable: int, limit: int, trap: Trap) -> None:
         self._journal = journal
-        self._left = limit - durable
+        self._durable = durable
+        self._limit = limit
         self._trap = trap
 
     def append(self, events: Sequence[EventRecord], *, release: bool = False) -> asyncio.Future[int]:
         """See `flux.engine.ports.Journal.append`."""
         if self._trap.sprung:
             return asyncio.get_running_loop().create_future()
-        kept, self._left = events[: max(0, self._left)], self._left - len(events)
-        if self._left > 0:
-            return self._journal.append(events, release=release)
+        left = max(0, self._limit - self._durable)
+        if len(events) < left:
+            return self._counted(self._journal.append(events, release=release), len(events))
         self._trap.sprung = True
-        return _unheard(self._journal.append(kept, release=release and len(kept) == len(events)))
+        return _unheard(self._journal.append(events[:left], release=release and left == len(events)))
+
+    def _counted(self, written: asyncio.Future[int], number: int) -> asyncio.Future[int]:
+        """Others write events too: those of the server, and what becomes of children."""
+        self._durable += number
+        if written.done() and not written.cancelled() and written.exception() is None:
+            self._durable = max(self._durable, written.result() + number - 1)
+        return written
 
     def progress(self, source_id: str, name: str, value: str) -> None:
         """See `flux.engine.ports.Journal.progress`."""

@@ -11,7 +11,7 @@ from flux.domain import ExecutionState
 from flux.engine.context import ExecutionContext
 from flux.engine.workflow import Workflow
 from flux.errors import UsageError
-from flux.testing.bench import Act, Bench, Standing
+from flux.testing.bench import Act, Bench, Standing, children_of
 from flux.testing.bridge import Bridge
 from flux.testing.events import Events
 from flux.testing.points import Point
@@ -77,6 +77,17 @@ class Run:
     def waiting_for(self) -> list[str]:
         """Names of its open pauses, oldest first."""
         return [wait.name for wait in self._current.waits]
+
+    @property
+    def children(self) -> list[Run]:
+        """The executions that it has started with `call`, in order."""
+        ids = children_of(self._current.history)
+        return [Run(self._bench, self._bridge, self._bench.workflows[one], one) for one in ids]
+
+    @property
+    def family(self) -> list[Run]:
+        """It, its children and theirs."""
+        return [self, *(one for child in self.children for one in child.family)]
 
     @property
     def elapsed(self) -> timedelta:

@@ -61,12 +61,18 @@ class Traps:
                 return CrashingJournal(journal, execution.last_seq, trap.point, trap)
         return journal
 
-    def body(self, attempt: Attempted, body: Body) -> Body:
-        """The body of a task, or one during which a trap is sprung."""
-        for trap in self._laid.get(attempt.session.execution_id, ()):
+    def task(self, attempt: Attempted, body: Body) -> Body:
+        """The body of a task, of the run or of its children, or one during which a trap is sprung."""
+        root = self._root(attempt.session)
+        for trap in self._laid.get(root.execution_id, ()):
             if trap.is_at(attempt):
-                return trap.during(attempt.session, body)
+                return trap.during(attempt, root, body)
         return body
+
+    def _root(self, session: Session) -> Session:
+        """The activation that has started this one, or the one before it, and so on."""
+        parent = self._host().sessions.get(session.execution.parent_id)
+        return session if parent is None else self._root(parent)
 
     async def _watch(self, execution_id: str, trap: Trap) -> None:
         assert isinstance(trap.point, timedelta)

@@ -318,17 +318,24 @@ async def test_a_host_takes_its_journal_and_the_bodies_of_tasks_from_outside():
             appended.extend(str(event.type) for event in events)
             return super().append(events, release=release)
 
-    def replaced(attempt, body):
-        async def other():
-            return f"{attempt.task.name}{attempt.args} instead of {await body()}"
+    class Replaced:
+        def task(self, attempt, body):
+            async def other():
+                return f"{attempt.task.name}{attempt.args} instead of {await body()}"
 
-        return other
+            return other
+
+        def workflow(self, session, body):
+            async def other():
+                return f"{session.workflow.name}: {await body()}"
+
+            return other
 
     store = await Store.open("sqlite:///:memory:")
-    host = LocalHost(store, Codec(), SystemClock(), journal=partial(Watched, store), substitute=replaced)
+    host = LocalHost(store, Codec(), SystemClock(), journal=partial(Watched, store), substitute=Replaced())
     ctx = await host.start(hello, "Ada")
     await store.close()
-    assert ctx.output == "greet('Ada',) instead of Hello, Ada"
+    assert ctx.output == "hello: greet('Ada',) instead of Hello, Ada"
     assert appended == ["WORKFLOW_STARTED", "TASK_STARTED", "TASK_COMPLETED", "WORKFLOW_COMPLETED"]
 
 
