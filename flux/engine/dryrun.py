@@ -198,7 +198,7 @@ class DrySession(Session):
         return True  # coming to rest is the end of the replay
 
     def _when_quiet(self) -> None:
-        if self._over.done() or self.releaser.closed or (self._root is not None and self._root.done()):
+        if self._over.done() or self.releaser.closed or self._ended:
             return  # the end of the body is told in a moment
         if not self._past.by_itself:
             self._conclude(self._next_step())
@@ -210,8 +210,6 @@ class DrySession(Session):
             self._conclude(self._another_end())
 
     def _finish(self, ending: Ending) -> None:
-        if not self.releaser.open:
-            return self._diverge()
         end = self._past.end
         if not self._past.by_itself or end is None:
             return self._conclude(Verdict(Outcome.ENDS, f"the code ends: {_shown_end(ending)}"))

@@ -111,6 +111,7 @@ class Releaser:
         """Come back when it is this recorded call's turn."""
         if self._is_next(call_id):
             self._recorded.popleft()
+            self._disarm()
             self._wake()
             return
         future = self._waiting[call_id] = FluxFuture(loop=self._loop)
@@ -166,8 +167,11 @@ class Releaser:
         self._wake()
 
     def conclude(self) -> bool:
-        """The code has ended: whether it has met every recorded call. What is held back stays so."""
-        if not self._recorded and not self._missing:
+        """The code has ended: whether it has made every recorded call. What is held back stays so.
+
+        Outcomes behind the one that brought the end about need not be delivered any more.
+        """
+        if self.first_missing is None:
             self._held.clear()
             self._open()
         return self.open
@@ -175,8 +179,7 @@ class Releaser:
     def close(self) -> None:
         """Deliver nothing more."""
         self.closed = True
-        if self._deadline is not None:
-            self._deadline.cancel()
+        self._disarm()
 
     def _is_next(self, call_id: str) -> bool:
         return (
@@ -245,6 +248,7 @@ class Releaser:
         if call_id in self._cancelled or call_id not in self._waiting:
             return False
         self._recorded.popleft()
+        self._disarm()
         _resolve(self._waiting.pop(call_id))
         return True
 
@@ -259,8 +263,7 @@ class Releaser:
     def _open(self) -> None:
         if not self.open:
             self.open = True
-            if self._deadline is not None:
-                self._deadline.cancel()
+            self._disarm()
             self._on_open()
             while self._held:
                 _resolve(self._held.popleft())
@@ -278,6 +281,12 @@ class Releaser:
         """Give up in a while; not before a timeout of the code's own has had the time it took when recorded."""
         if self._deadline is None:
             self._deadline = self._loop.call_later(already + OUTSIDE_GRACE, self._expire, context=self._context)
+
+    def _disarm(self) -> None:
+        """The code has got further: what it awaits next has all the time again."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
 
     def _waits_for_own_cancel(self) -> bool:
         return bool(self._recorded) and self._recorded[0] in self._cancelled and self._recorded[0] in self._waiting

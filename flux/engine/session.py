@@ -137,7 +137,7 @@ class Session:
             on_cancel=self.cancellation.strike,
             on_error=self.fail,
             on_open=self._go_live,
-            on_diverged=self._diverge,
+            on_diverged=self._when_stuck,
             on_quiet=self._when_quiet,
         )
 
@@ -422,12 +422,22 @@ class Session:
         reads = direct_reads(self.workflow.func)
         return Parting(self.history, missing.first if missing else None, attempted, ending, reads)
 
+    @property
+    def _ended(self) -> bool:
+        """The body has come to its end, which is told in a moment."""
+        return self._root is not None and self._root.done()
+
+    def _when_stuck(self) -> None:
+        """Recorded calls are missing and nothing moves."""
+        if not self._ended:
+            self._diverge()
+
     def _when_quiet(self) -> None:
         """Nothing is about to run: suspend if the execution only waits."""
         if self.dropped or self._over.done() or self._engaged or not self.waits.open or self.releaser.closed:
             return
-        if self.cancellation.struck:
-            return  # its cleanup has to end here and now
+        if self._ended or self.cancellation.struck:
+            return  # a cleanup has to end here and now
         if awaits_outside(self.tasks):
             self._look_again()
         elif self.recorder.pending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 from collections.abc import Coroutine
 from contextvars import Context
 from typing import Any
@@ -71,6 +72,9 @@ def close_tasks(tasks: set[asyncio.Task[Any]], root: asyncio.Task[Any] | None, f
 
 def _close(task: asyncio.Task[Any], context: Context) -> None:
     coro: Any = task.get_coro()
+    if inspect.iscoroutine(coro) and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED:
+        task.cancel()  # it has not begun and never will: its step is in the loop's queue already
+        return
     with contextlib.suppress(BaseException):
         # A body that awaits in `finally` makes close() raise RuntimeError; it has nothing to tell.
         context.run(coro.close)

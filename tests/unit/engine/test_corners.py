@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 
 import pytest
 
 from flux import task, workflow
 from flux.domain import ExecutionEventType
-from flux.errors import ExecutionError, ExecutionTimeoutError
+from flux.engine import release
+from flux.errors import ExecutionError, ExecutionTimeoutError, StaleClaimError
 from flux.tasks import parallel, pause, sleep
 from flux.testing import FakeClock
 
@@ -407,3 +409,78 @@ async def test_a_workflow_timeout_wakes_a_paused_execution(lab):
     assert isinstance(error, ExecutionTimeoutError)
     assert error.type == "Workflow"
     assert lab.types[-2:] == ["TASK_CANCELLED", "WORKFLOW_FAILED"]
+
+
+async def test_a_body_that_ends_beside_an_open_pause_has_ended(lab):
+    @task
+    async def boom() -> None:
+        raise ValueError("kaboom")
+
+    @workflow
+    async def w(ctx):
+        async def group():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(boom())
+                group.create_task(sleep(90))
+
+        await asyncio.gather(group(), parallel(pause("p")))
+
+    session = await lab.run(w)
+    assert session.context.has_failed
+    assert "WORKFLOW_PAUSED" not in lab.types
+
+
+@pytest.mark.parametrize("last", ["TASK_COMPLETED", "TASK_FAILED"])
+async def test_a_crash_between_the_last_outcome_and_the_end(lab, last):
+    """The end does not wait for outcomes that came behind the one that brought it about."""
+
+    @task
+    async def boom() -> None:
+        await asyncio.sleep(0.01)
+        raise ValueError("kaboom")
+
+    @task
+    async def beside() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0.01)
+
+    @workflow
+    async def w(ctx):
+        await asyncio.gather(beside(), boom(), beside())
+
+    await lab.run(w)
+    cut = max(index for index, kind in enumerate(lab.types) if kind == last) + 1
+    lab.log = lab.log[:cut]
+    session = await lab.run(w)
+    assert session.divergence is None
+    assert session.context.has_failed
+    assert "kaboom" in str(session.context.output)
+
+
+async def test_replay_gives_what_is_not_flux_its_time_again_behind_each_outcome(lab, monkeypatch):
+    monkeypatch.setattr(release, "OUTSIDE_GRACE", 0.2)
+
+    @workflow
+    async def w(ctx):
+        for number in range(3):
+            await asyncio.sleep(0.12)
+            await note(str(number))
+        return await pause("p")
+
+    await lab.run(w)
+    session = await resumed(lab, w, value="done")
+    assert session.divergence is None
+    assert session.context.output == "done"
+
+
+async def test_what_has_not_begun_is_dropped_without_an_error(lab):
+    @workflow
+    async def w(ctx):
+        lab.session.fail(StaleClaimError())
+        tasks.append(asyncio.create_task(note("too late")))
+        await tasks[0]
+
+    tasks: list[asyncio.Task[str]] = []
+    await lab.run(w)
+    await asyncio.wait(tasks)
+    assert tasks[0].cancelled()
