@@ -1,8 +1,8 @@
 """The identity of a function's code: what a result depends on beside the arguments.
 
-It covers the function, what it closes over as far as that cannot change, and the functions and classes of
-the user's own files that it reaches by name. Comments and line numbers do not count; neither does data in
-globals and in lists, dicts and objects, nor the code of installed packages.
+It covers the function, the functions and classes of the user's own files that it reaches by name, and the
+constants among their globals, defaults and closures. Comments and line numbers do not count; neither does
+data that may change (lists, dicts, objects, what some function assigns), nor the code of installed packages.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import dis
 import functools
 import inspect
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -33,7 +34,7 @@ _known: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 def fingerprint(subject: Any) -> str:
     """32 hex digits of the code of a function or class, the same in every process of one version of Python.
 
-    It is read once: what a closure holds counts as it was at the first call.
+    It is read once: constants count as they were at the first call.
     """
     try:
         return _known[subject]
@@ -51,6 +52,7 @@ class _Reading:
         self._hash = blake2b(digest_size=16)
         self._seen: set[int] = set()
         self._waiting: deque[Any] = deque()
+        self._assigned: dict[int, frozenset[str]] = {}
 
     def of(self, subject: Any) -> str:
         self._waiting.append(subject)
@@ -69,18 +71,49 @@ class _Reading:
             self._read_function(subject)
         elif isinstance(subject, type) and not _is_foreign(_file_of(subject)):
             self._waiting.extend(subject.__bases__)
-            self._waiting.extend(value for value in map(_bare, vars(subject).values()) if _is_code(value))
+            for name, value in list(vars(subject).items()):
+                if _is_code(_bare(value)) or _is_constant(name, vars(subject)):
+                    self._read_value(name, value)
 
     def _read_function(self, function: FunctionType) -> None:
-        code = function.__code__
-        self._read_code(code)
-        cells = function.__closure__ or ()
-        assigned = set(_assigned(code))
-        for name, cell in zip(code.co_freevars, cells, strict=True):
-            if name not in assigned:
-                self._read_closed_over(name, cell)
-        for value in _reached(function):
+        self._read_code(function.__code__)
+        for name, value in (function.__kwdefaults__ or {}).items():
+            self._read_value(name, value)
+        for value in function.__defaults__ or ():
+            self._read_value("", value)
+        for name, value in _closed_over(function):
+            self._read_value(name, value)
+        self._read_globals(function)
+
+    def _read_globals(self, function: FunctionType) -> None:
+        """What the code names, in its globals or in a local module that stands there."""
+        names = list(dict.fromkeys(_names(function.__code__)))
+        for name in names:
+            value = function.__globals__.get(name)
+            if isinstance(value, ModuleType) and not _is_foreign(getattr(value, "__file__", None) or ""):
+                for inner in names:
+                    self._read_global(inner, vars(value))
+            else:
+                self._read_global(name, function.__globals__)
+
+    def _read_global(self, name: str, scope: dict[str, Any]) -> None:
+        value = scope.get(name)
+        if _is_code(_bare(value)):
             self._waiting.append(value)
+        elif _is_constant(name, scope) and name not in self._assigned_in(scope):
+            self._read_value(name, value)
+
+    def _assigned_in(self, scope: dict[str, Any]) -> frozenset[str]:
+        """Globals that some function of the module assigns, as a counter does."""
+        if id(scope) not in self._assigned:
+            self._assigned[id(scope)] = frozenset(
+                name
+                for value in list(scope.values())
+                for function in _functions(value)
+                if function.__globals__ is scope
+                for name in _stored(function.__code__, "STORE_GLOBAL")
+            )
+        return self._assigned[id(scope)]
 
     def _read_code(self, code: CodeType) -> None:
         self._note(code.co_code, code.co_exceptiontable, code.co_names, code.co_varnames, code.co_freevars)
@@ -91,11 +124,7 @@ class _Reading:
             else:
                 self._note(sorted(map(repr, constant)) if isinstance(constant, frozenset) else constant)
 
-    def _read_closed_over(self, name: str, cell: Any) -> None:
-        try:
-            value = cell.cell_contents
-        except ValueError:  # not assigned yet
-            return
+    def _read_value(self, name: str, value: Any) -> None:
         if _is_code(_bare(value)):
             self._waiting.append(value)
         else:
@@ -129,22 +158,38 @@ def _is_fixed(value: Any) -> bool:
     return isinstance(value, _FIXED) or (parameters is not None and parameters.frozen)
 
 
-def _assigned(code: CodeType) -> Iterator[str]:
-    """Names around the function that it gives other values, as a counter does."""
+def _closed_over(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What the function finds around it, unless it assigns that itself."""
+    code = function.__code__
+    assigned = set(_stored(code, "STORE_DEREF"))
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # not assigned yet
+            if name not in assigned:
+                yield name, cell.cell_contents
+
+
+def _is_constant(name: str, scope: Mapping[str, Any]) -> bool:
+    """Whether a name holds what cannot change; the module's own name and file do not matter."""
+    return name in scope and not name.startswith("__") and _is_fixed(scope[name])
+
+
+def _stored(code: CodeType, operation: str) -> Iterator[str]:
+    """Names that a function, or one inside it, assigns with an operation."""
     for instruction in dis.get_instructions(code):
-        if instruction.opname == "STORE_DEREF":
+        if instruction.opname == operation:
             yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _stored(constant, operation)
 
 
-def _reached(function: FunctionType) -> Iterator[Any]:
-    """Functions and classes that the code names, in globals or in a local module."""
-    names = list(dict.fromkeys(_names(function.__code__)))
-    for name in names:
-        value = function.__globals__.get(name)
-        if isinstance(value, ModuleType) and not _is_foreign(getattr(value, "__file__", None) or ""):
-            yield from (found for inner in names if _is_code(_bare(found := getattr(value, inner, None))))
-        elif _is_code(_bare(value)):
-            yield value
+def _functions(value: Any) -> Iterator[FunctionType]:
+    """A function, or those of a class."""
+    bare = _bare(value)
+    if isinstance(bare, FunctionType):
+        yield bare
+    elif isinstance(bare, type):
+        yield from (found for found in map(_bare, list(vars(bare).values())) if isinstance(found, FunctionType))
 
 
 def _names(code: CodeType) -> Iterator[str]:

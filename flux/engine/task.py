@@ -44,6 +44,16 @@ def _changing(options: Callable[Every, TaskOptions]) -> Callable[Concatenate[Tas
     return with_options
 
 
+class _OwnSignature:
+    """The signature of a task's function; without the object that a method is called on."""
+
+    def __get__(self, task: Task[Any, Any] | None, owner: type) -> inspect.Signature | None:
+        if task is None:  # of the class itself nothing special is known
+            return None
+        signature = inspect.signature(task.func)
+        return signature.replace(parameters=list(signature.parameters.values())[len(task._bound) :])
+
+
 class Task(Configured, Generic[P, R]):
     """A task: call it inside a workflow and await the result.
 
@@ -73,11 +83,7 @@ class Task(Configured, Generic[P, R]):
         self.__doc__ = func.__doc__
         self.__wrapped__ = func
 
-    @property
-    def __signature__(self) -> inspect.Signature:
-        signature = inspect.signature(self.func)
-        own = list(signature.parameters.values())[len(self._bound) :]
-        return signature.replace(parameters=own)
+    __signature__ = _OwnSignature()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
         """A coroutine of the task's result; failures arrive as `ExecutionError`.

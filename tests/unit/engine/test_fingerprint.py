@@ -49,6 +49,18 @@ def test_comments_and_lines_do_not_count():
             HELPER.replace("* 2", "* 3") + "def subject(x):\n    return Tool().use(x)",
         ),
         (
+            "RATE = 1.1\ndef subject(x):\n    return x * RATE",
+            "RATE = 1.2\ndef subject(x):\n    return x * RATE",
+        ),
+        (
+            "def helper(x, by=1):\n    return x\ndef subject(x):\n    return helper(x)",
+            "def helper(x, by=2):\n    return x\ndef subject(x):\n    return helper(x)",
+        ),
+        (
+            "class Rates:\n    LOW = 1\ndef subject(x):\n    return Rates.LOW",
+            "class Rates:\n    LOW = 2\ndef subject(x):\n    return Rates.LOW",
+        ),
+        (
             "def make(n):\n    return lambda x: x * n\nsubject = make(2)",
             "def make(n):\n    return lambda x: x * n\nsubject = make(3)",
         ),
@@ -96,6 +108,20 @@ def test_data_that_changes_does_not_count():
     one, other = make([]), make([1, 2])
     one(1)
     assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "seen = {value}\ndef subject(x):\n    global seen\n    seen = x",
+        "seen = {value}\ndef subject(x):\n    return seen\ndef other():\n    global seen\n    seen += 1",
+        "seen = {value}\nclass A:\n    def f(self):\n        global seen\n        seen = 3\n"
+        "def subject(x):\n    return seen",
+        "seen = [{value}]\ndef subject(x):\n    return seen",
+    ],
+)
+def test_globals_that_change_do_not_count(module):
+    assert of(module.format(value=1)) == of(module.format(value=2))
 
 
 def test_functions_that_call_each_other_have_an_end():
