@@ -41,9 +41,11 @@ class Turns:
             yield
 
     def due(self) -> bool:
-        """Whether somebody is ready, or the code has run for `LONGEST_TURN`."""
+        """Whether somebody is ready, the code is cancelled, or it has run for `LONGEST_TURN`."""
         now = self._loop.time()
-        if now < self._until and self._queue is not None and not self._queue:
+        task = asyncio.current_task(self._loop)
+        alone = self._queue is not None and not self._queue and not (task and task.cancelling())
+        if alone and now < self._until:
             return False
         self._until = now + LONGEST_TURN
         return True

@@ -46,7 +46,9 @@ class Recorder:
         self._neutral = Context()
         self._turns = Turns(session.loop)
         self._cancelled_calls = set(session.history.being_rolled_back)
-        self.unsettled = 0
+        self._unsettled: list[CommitFuture] = []
+        self._in_flight = 0
+        self._flushing: asyncio.Handle | None = None
         self.attempted: Call | None = None
         self.relaxed = session.workflow.options.durability == "relaxed"
 
@@ -54,6 +56,11 @@ class Recorder:
     def pending(self) -> bool:
         """Events are noted that no append has taken along yet."""
         return bool(self._noted)
+
+    @property
+    def unsettled(self) -> bool:
+        """Somebody waits for a commit that is not through."""
+        return bool(self._unsettled or self._in_flight)
 
     # -- one call -------------------------------------------------------------------------------
 
@@ -189,24 +196,36 @@ class Recorder:
             self.flush()
             self._session.releaser.deliver(settled)
         else:
-            self.unsettled += 1
-            self.flush(settled=settled)
+            self._unsettled.append(settled)
+            self._flush_soon()
         return self._turns if settled.done() else settled
 
-    def flush(self, *, release: bool = False, settled: CommitFuture | None = None) -> asyncio.Future[int]:
-        """Append what is noted; the future is the journal's. With the release the last word is said.
+    def _flush_soon(self) -> None:
+        """Append in the loop's next pass if branches are about to run that may commit too, else now."""
+        if self._flushing:
+            return
+        if self._session.releaser.busy:
+            self._flushing = self._loop.call_soon(self._flush_now, context=self._neutral)
+        else:
+            self.flush()
 
-        Args:
-            settled: what to resolve, in its turn, when it is durable.
-        """
+    def _flush_now(self) -> None:
+        self._flushing = None
+        if self._unsettled and not self._closed:
+            self.flush()
+
+    def flush(self, *, release: bool = False) -> asyncio.Future[int]:
+        """Append what is noted; the future is the journal's. With the release the last word is said."""
         noted, self._noted = self._noted, []
+        unsettled, self._unsettled = self._unsettled, []
+        self._in_flight += len(unsettled)
         if release:
             self.close()
         future = self._session.journal.append(noted, release=release)
         if future.done():
-            self._appended(noted, settled, future)
+            self._appended(noted, unsettled, future)
         else:
-            future.add_done_callback(partial(self._appended, noted, settled), context=self._neutral)
+            future.add_done_callback(partial(self._appended, noted, unsettled), context=self._neutral)
         return future
 
     def close(self) -> None:
@@ -216,11 +235,10 @@ class Recorder:
             self._timer.cancel()
 
     def _appended(
-        self, noted: Sequence[EventRecord], settled: CommitFuture | None, future: asyncio.Future[int]
+        self, noted: Sequence[EventRecord], unsettled: Sequence[CommitFuture], future: asyncio.Future[int]
     ) -> None:
         session = self._session
-        if settled is not None:
-            self.unsettled -= 1
+        self._in_flight -= len(unsettled)
         if future.cancelled():
             return
         error = future.exception()
@@ -228,11 +246,11 @@ class Recorder:
             session.fail(error)
             return
         session.context._extend(noted, future.result())
-        if settled is not None and not self._closed:
-            session.releaser.deliver(settled)
-        else:
-            # What waits may have nothing else to wait for now.
-            session.releaser.wake()
+        # What waits may have nothing else to wait for now.
+        session.releaser.wake()
+        if not self._closed:
+            for settled in unsettled:
+                session.releaser.deliver(settled)
 
     def _flush_late(self) -> None:
         self._timer = None

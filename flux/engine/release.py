@@ -101,6 +101,11 @@ class Releaser:
         """Nothing is about to be delivered, and the code is not about to run."""
         return not self._pumping and not self._quiet.busy()
 
+    @property
+    def busy(self) -> bool:
+        """Whether code of the execution is about to run."""
+        return self._quiet.busy()
+
     def start(self) -> None:
         """Begin delivering; the gate opens at once where nothing is recorded."""
         if not self._recorded and not self._missing:

@@ -1,137 +1,89 @@
-"""What is recorded of values: refused at every door when only JSON is allowed, and named where it went wrong."""
+"""How events travel to the journal."""
 
 from __future__ import annotations
 
-import pytest
+import asyncio
 
-from flux import task, workflow
-from flux.codec import Codec
-from flux.errors import CodecError, ExecutionError
-from flux.tasks import parallel, pause
-
-
-class Plain:
-    """Only dill carries it."""
+from flux import ExecutionContext, task, workflow
+from flux.domain import Execution, ExecutionState
+from flux.domain import ExecutionEventType as E
+from flux.engine import quiet
+from flux.engine.session import Session
 
 
-class Client:
-    """Its tasks are methods; it is no value."""
+class ReadyJournal:
+    """Is through at once, as a local one often is; keeps the types of each append."""
+
+    def __init__(self) -> None:
+        self.appends: list[list[E]] = []
+
+    def append(self, events, *, release=False):
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(1 + sum(map(len, self.appends)))
+        self.appends.append([event.type for event in events])
+        return done
+
+    def progress(self, source_id, name, value):
+        raise NotImplementedError
+
+
+@task
+async def step(number: int) -> int:
+    return number
+
+
+async def run(flow, lab) -> Session:
+    journal = ReadyJournal()
+    execution = Execution("e1", flow.ref, ExecutionState.CREATED, lab.codec.encode(None), generation=1)
+    session = Session(flow, execution, [], journal=journal, codec=lab.codec, clock=lab.clock)
+    await asyncio.wait_for(session.run(), 20)
+    assert session.context.has_succeeded
+    assert [event.seq for event in session.context.events] == list(range(1, len(session.context.events) + 1))
+    return session
+
+
+async def test_one_task_after_another_costs_one_append_each(lab):
+    @workflow
+    async def flow(ctx: ExecutionContext):
+        return [await step(1), await step(2)]
+
+    session = await run(flow, lab)
+
+    assert session.context.output == [1, 2]
+    assert session.journal.appends == [
+        [E.WORKFLOW_STARTED, E.TASK_STARTED, E.TASK_COMPLETED],
+        [E.TASK_STARTED, E.TASK_COMPLETED],
+        [E.WORKFLOW_COMPLETED],
+    ]
+
+
+async def test_branches_that_end_together_share_an_append(lab):
+    @workflow
+    async def flow(ctx: ExecutionContext):
+        return await step.map(range(50))
+
+    session = await run(flow, lab)
+
+    assert session.context.output == list(range(50))
+    assert [len(events) for events in session.journal.appends] == [1 + 50 * 2, 1]
+
+
+async def test_who_is_cancelled_learns_of_it_behind_a_commit_that_was_through_at_once(lab, monkeypatch):
+    monkeypatch.setattr(quiet, "LONGEST_TURN", 60.0)
 
     @task
-    async def fetch(self, n: int) -> int:
-        return n
-
-
-@task
-async def echo(value: object) -> object:
-    return value
-
-
-@task
-async def broken() -> object:
-    return {"rows": [1, Plain()]}
-
-
-@task
-async def load(*awaitables: object) -> list[object]:
-    return [await awaitable for awaitable in awaitables]  # type: ignore[attr-defined]  # the test passes coroutines
-
-
-@pytest.fixture
-def strict(lab):
-    lab.codec = Codec("json")
-    return lab
-
-
-async def refused(lab, body) -> CodecError:
-    """The codec's error behind the failure of a workflow with this body."""
+    async def outer() -> None:
+        await step(1)
+        asyncio.current_task().cancel()
 
     @workflow
-    async def w(ctx):
-        return await body()
+    async def flow(ctx: ExecutionContext):
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(outer())
+        return running.cancelled()
 
-    session = await lab.run(w)
-    error = session.context.output
-    assert session.context.has_failed
-    return error.inner_exception if isinstance(error, ExecutionError) else error
+    session = await run(flow, lab)
 
-
-async def test_an_output_is_refused(strict):
-    error = await refused(strict, broken)
-    assert str(error).startswith("$.rows[1] is a ")
-    assert "Plain, which JSON cannot carry" in str(error)
-    assert strict.types[-2:] == ["TASK_FAILED", "WORKFLOW_FAILED"]
-
-
-async def test_an_argument_is_refused_before_the_task_runs(strict):
-    error = await refused(strict, lambda: echo([Plain()]))
-    assert str(error).startswith("$.value[0] is a ")
-    assert strict.shown[1:3] == ["TASK_STARTED echo", "TASK_FAILED echo"]
-
-
-async def test_a_refused_argument_is_refused_again_in_replay(strict):
-    @workflow
-    async def w(ctx):
-        try:
-            await echo(Plain())
-        except ExecutionError as error:
-            await pause("look")
-            return str(error)
-
-    await strict.run(w)
-    strict.answer("look", 1)
-    assert "$.value is a " in (await strict.run(w)).context.output
-
-
-async def test_what_a_pause_shows_is_refused(strict):
-    assert str(await refused(strict, lambda: pause("look", output=(1, Plain())))).startswith("$[1] is a ")
-
-
-async def test_what_a_workflow_returns_is_refused(strict):
-    async def body():
-        return Plain()
-
-    assert str(await refused(strict, body)).startswith("$ is a ")
-
-
-async def test_methods_may_have_any_owner(strict):
-    @workflow
-    async def w(ctx):
-        return await Client().fetch(1)
-
-    assert (await strict.run(w)).context.output == 1
-    assert strict.codec.decode(strict.log[1].payload) == {"n": 1}
-
-
-@pytest.mark.parametrize(
-    ("forget", "named"),
-    [
-        (lambda: {"a": [echo(1)]}, r"\$\.a\[0\] is a coroutine of echo"),
-        (lambda: echo.map([1]), r"\$ is a coroutine of echo\.map"),
-        (lambda: echo.starmap([(1,)]), r"\$ is a coroutine of echo\.starmap"),
-        (lambda: Client().fetch(1), r"\$ is a coroutine of Client\.fetch"),
-        (lambda: pause("x"), r"\$ is a coroutine of pause"),
-        (lambda: parallel(), r"\$ is a coroutine of parallel"),
-    ],
-    ids=["task", "map", "starmap", "method", "pause", "parallel"],
-)
-@pytest.mark.parametrize("serializer", ["pkl", "json"])
-async def test_a_forgotten_await_names_the_task(lab, serializer, forget, named):
-    lab.codec = Codec(serializer)
-
-    async def body():
-        return forget()
-
-    error = await refused(lab, body)
-    assert isinstance(error, CodecError)
-    assert error.hint == "Await the task and return its result."
-    with pytest.raises(CodecError, match=rf"^{named}: was an `await` forgotten\?$"):
-        raise error
-
-
-async def test_coroutines_may_be_arguments(lab):
-    @workflow
-    async def w(ctx):
-        return await load(echo(1), echo(2))
-
-    assert (await lab.run(w)).context.output == [1, 2]
+    assert session.context.output is True
+    ends = [event for append in session.journal.appends for event in append if event is not E.TASK_STARTED]
+    assert ends[-3:] == [E.TASK_COMPLETED, E.TASK_CANCELLED, E.WORKFLOW_COMPLETED]
