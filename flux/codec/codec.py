@@ -63,7 +63,7 @@ class Codec:
         return self.guard(payload) if self.redactor.active else payload
 
     def guard(self, payload: Payload, redactor: Redactor | None = None) -> Payload:
-        """The payload itself, or sealed if it contains a secret.
+        """The payload itself, or sealed if it contains a secret; equal ones equally, as they may be delivered again.
 
         Args:
             redactor: knows other secrets than those of this process.
@@ -76,7 +76,8 @@ class Codec:
             return payload
         # Who opens it has to know what else must not be seen then.
         head = json.dumps([payload.encoding, payload.preview, found]).encode()
-        return Payload(self._seal.seal(head + b"\n" + payload.data), "sealed", _shown(payload, redactor))
+        sealed = self._seal.seal(head + b"\n" + payload.data, repeatable=True)
+        return Payload(sealed, "sealed", _shown(payload, redactor))
 
     def unsealed(self, payload: Payload) -> Payload:
         """What was sealed, or the payload itself. The secrets in it are known from then on.

@@ -30,12 +30,12 @@ class _Value:
     """A value, and the ways to write it.
 
     Attributes:
-        name: the value itself; `text` may be a part of it.
+        secret: all of the value; `text` may be a part of it.
         cores: what base64 always makes of it, longest first.
     """
 
-    def __init__(self, name: str, text: str, *, cores: bool = True) -> None:
-        self.name = name
+    def __init__(self, secret: str, text: str, *, cores: bool = True) -> None:
+        self.secret = secret
         self.text = text
         self.cores = sorted(_all_cores(text), key=len, reverse=True) if cores else []
 
@@ -74,34 +74,35 @@ class Redactor:
 
     Attributes:
         active: whether it knows any value; nothing needs to be looked at as long as it does not.
+        values: the values themselves.
     """
 
     def __init__(self, values: Iterable[str] = ()) -> None:
         self.active = False
-        self._names: frozenset[str] = frozenset()
-        self._values: tuple[_Value, ...] = ()
+        self.values: frozenset[str] = frozenset()
+        self._known: tuple[_Value, ...] = ()
         self._needles: tuple[tuple[bytes, str], ...] = ()
         self._beginnings: frozenset[bytes] = frozenset()
         self.learn(values)
 
     def learn(self, values: Iterable[str]) -> None:
         """Hide these values from now on; those that are too short are left alone."""
-        new = {value for value in values if len(value.strip()) >= SHORTEST} - self._names
+        new = {value for value in values if len(value.strip()) >= SHORTEST} - self.values
         if not new:
             return
-        known = [*self._values, *(part for name in new for part in _parts(name))]
+        known = [*self._known, *(part for secret in new for part in _parts(secret))]
         # The longest first: a value may stand inside another one.
-        self._values = tuple(sorted(known, key=lambda value: -len(value.text)))
-        self._needles = tuple((_bytes(text), one.name) for one in self._values for text in (one.text, *one.cores))
+        self._known = tuple(sorted(known, key=lambda one: -len(one.text)))
+        self._needles = tuple((_bytes(text), one.secret) for one in self._known for text in (one.text, *one.cores))
         self._beginnings = frozenset(needle[:SHORTEST] for needle, _ in self._needles)
-        self._names |= new
+        self.values |= new
         self.active = True
 
     def found(self, data: bytes) -> list[str]:
         """The values that are in there, in whatever form."""
-        found = {name for needle, name in self._needles if needle in data} if self._may_hold(data) else set()
+        found = {secret for needle, secret in self._needles if needle in data} if self._may_hold(data) else set()
         if b"\\" in data or b"%" in data or b"+" in data or b"&" in data:
-            found.update(value.name for value in self._values if value.beginning.search(data))
+            found.update(one.secret for one in self._known if one.beginning.search(data))
         return sorted(found)
 
     def _may_hold(self, data: bytes) -> bool:
@@ -115,8 +116,8 @@ class Redactor:
         """The text with `•••` in place of the values."""
         if self.active:
             data = _bytes(text) if any(mark in text for mark in _MARKS) else b""
-            for value in self._values:
-                text = value.hide(text, data)
+            for one in self._known:
+                text = one.hide(text, data)
         return text
 
     def redacted(self, plain: Any) -> Any:
@@ -130,17 +131,17 @@ class Redactor:
         return HIDDEN if self.redact(str(plain)) != str(plain) else plain
 
 
-def _parts(name: str) -> Iterator[_Value]:
+def _parts(secret: str) -> Iterator[_Value]:
     """The value without the blanks around it, which may be gone, and its lines, since output is cut into lines.
 
     Not the lines that begin and end every key file.
     """
-    bare = name.strip()
-    yield _Value(name, bare)
+    bare = secret.strip()
+    yield _Value(secret, bare)
     if "\n" in bare:
         for line in {line.strip() for line in bare.splitlines()}:
             if len(line) >= _LINE and not line.startswith("-----"):
-                yield _Value(name, line, cores=False)
+                yield _Value(secret, line, cores=False)
 
 
 def _pieces(text: str) -> Iterator[str]:

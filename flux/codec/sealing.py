@@ -38,13 +38,14 @@ class Seal:
         self._key = key
         self._purpose = purpose
 
-    def seal(self, text: bytes, about: bytes = b"") -> bytes:
+    def seal(self, text: bytes, about: bytes = b"", *, repeatable: bool = False) -> bytes:
         """The text encrypted.
 
         Args:
             about: what the text belongs to; it is opened with the same only.
+            repeatable: equal texts are sealed equally, which shows that they are equal.
         """
-        nonce = os.urandom(_NONCE)
+        nonce = self._nonce_of(text, about) if repeatable else os.urandom(_NONCE)
         return self._id + nonce + self._cipher.encrypt(nonce, text, about)
 
     def open(self, sealed: bytes, what: str, about: bytes = b"") -> bytes:
@@ -65,6 +66,10 @@ class Seal:
     def key_id(self) -> str:
         """Tells keys apart, and nothing about them: 8 hex digits."""
         return self._id.hex()
+
+    def _nonce_of(self, text: bytes, about: bytes) -> bytes:
+        """Depends on all of the text: no other one is ever encrypted with it."""
+        return hmac.new(self._derived, b"%d:%b%b" % (len(about), about, text), hashlib.sha256).digest()[:_NONCE]
 
     @functools.cached_property
     def _derived(self) -> bytes:

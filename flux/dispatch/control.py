@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flux.codec import Codec, Payload, from_plain
+from flux.codec import from_plain
 from flux.dispatch.bus import Bus
 from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.records import Recorder, is_settled
+from flux.dispatch.secrecy import Secrecy
 from flux.dispatch.validation import Validator
 from flux.domain import (
     Execution,
@@ -38,14 +39,14 @@ class Executions:
         dispatcher: Dispatcher,
         validator: Validator,
         recorder: Recorder,
-        codec: Codec,
+        secrecy: Secrecy,
     ) -> None:
         self._store = store
         self._bus = bus
         self._dispatcher = dispatcher
         self._validator = validator
         self._recorder = recorder
-        self._codec = codec
+        self._secrecy = secrecy
 
     async def start(
         self, ref: WorkflowRef, value: Any, *, version: int | None = None, idempotency_key: str = ""
@@ -63,7 +64,7 @@ class Executions:
             id=self._recorder.ids(),
             ref=ref,
             state=ExecutionState.CREATED,
-            input=await self._kept(payload),
+            input=await self._secrecy.payload(payload),
             version=found.version,
             digest=found.digest,
             created_at=now,
@@ -86,7 +87,9 @@ class Executions:
             asking = await self._store.executions.get(chosen.execution_id)
             await self._validator.answer(chosen, asking.digest, value, payload)
             wait = chosen.id
-        event = self._recorder.event(ExecutionEventType.WORKFLOW_RESUMING, asking, payload=await self._kept(payload))
+        event = self._recorder.event(
+            ExecutionEventType.WORKFLOW_RESUMING, asking, payload=await self._secrecy.payload(payload)
+        )
         appended, _ = await self._store.executions.answer(asking.id, event, wait)
         self._dispatcher.announce(appended.changes)
         return appended.latest(execution.id) or await self._store.executions.get(execution.id)
@@ -113,10 +116,6 @@ class Executions:
         if ref is not None and execution.ref != ref:
             raise ExecutionContextNotFoundError(execution_id, f"Execution '{execution_id}' is not one of '{ref}'.")
         return execution
-
-    async def _kept(self, payload: Payload) -> Payload:
-        """What is stored of a value that somebody has sent: if it contains a secret, sealed."""
-        return self._codec.guard(payload, await self._store.secrets.redactor())
 
     def settled(
         self, execution: Execution, done: Callable[[Execution], bool] = is_settled

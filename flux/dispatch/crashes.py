@@ -11,6 +11,7 @@ from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.port import RunnerDied
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
+from flux.dispatch.secrecy import Secrecy
 from flux.domain import ExecutionEventType
 from flux.errors import ExecutionContextNotFoundError, StaleClaimError, WorkerProcessCrashed
 from flux.store import Append, Store
@@ -49,6 +50,7 @@ class Crashes:
         presence: Presence,
         recorder: Recorder,
         codec: Codec,
+        secrecy: Secrecy,
         policy: RetryPolicy | None = None,
     ) -> None:
         self._store = store
@@ -57,6 +59,7 @@ class Crashes:
         self._presence = presence
         self._recorder = recorder
         self._codec = codec
+        self._secrecy = secrecy
         self._policy = policy or RetryPolicy()
 
     async def died(self, worker: str, death: RunnerDied) -> None:
@@ -84,7 +87,7 @@ class Crashes:
 
     async def _fail(self, execution_id: str, generation: int, reason: str, deaths: int) -> None:
         execution = await self._store.executions.get(execution_id)
-        reason = (await self._store.secrets.redactor()).redact(reason)
+        reason = await self._secrecy.text(reason)
         error = WorkerProcessCrashed(f"The process that ran the execution died {deaths} times, at last: {reason}")
         event = self._recorder.event(ExecutionEventType.WORKFLOW_FAILED, execution, payload=self._codec.encode(error))
         appended = await self._store.executions.append(Append(execution_id, generation, (event,), release=True))

@@ -24,9 +24,9 @@ from flux.dispatch.port import (
 )
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import new_id
+from flux.dispatch.secrecy import Secrecy
 from flux.domain import Bundle, PendingWait, WorkflowVersion
 from flux.errors import InvalidInputError, ServerUnavailableError
-from flux.store.secrets import Secrets
 
 VALIDATION_DEADLINE = 3.0
 """Seconds a worker has to validate a value before the JSON schema decides alone."""
@@ -93,9 +93,9 @@ class Questions:
 class Validator:
     """Checks inputs and answers before they are accepted; raises `InvalidInputError`."""
 
-    def __init__(self, questions: Questions, secrets: Secrets) -> None:
+    def __init__(self, questions: Questions, secrecy: Secrecy) -> None:
         self._questions = questions
-        self._secrets = secrets
+        self._secrecy = secrecy
 
     async def input(self, version: WorkflowVersion, value: Any, payload: Payload) -> None:
         """An input of a workflow; anything goes when the workflow does not type it.
@@ -143,7 +143,7 @@ class Validator:
     async def _refuse(self, errors: list[dict[str, object]]) -> None:
         """Errors of schemas quote what was sent."""
         if errors:
-            raise InvalidInputError(errors=(await self._secrets.redactor()).redacted(errors))
+            raise InvalidInputError(errors=await self._secrecy.plain(errors))
 
 
 def schema_errors(schema: Mapping[str, Any], value: Any) -> list[dict[str, object]]:

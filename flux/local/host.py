@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 _T = ExecutionEventType
 _redactor = Redactor()
-"""Knows the secrets that this process has been given."""
+"""Knows the secrets that this process has met."""
 _NOWHERE = Surroundings()
 
 
@@ -52,6 +52,8 @@ async def open_host() -> AsyncIterator[LocalHost]:
     settings = load_settings({})
     clock = SystemClock()
     async with open_store(settings, clock) as store:
+        # This process can read them all; what it has been given by an earlier run stays known too.
+        _redactor.learn((await store.secrets.redactor()).values)
         codec = Codec(settings.serializer, settings.signing_key(), _redactor)
         yield LocalHost(store, codec, clock, surroundings=Surroundings(settings.home, settings.workers.default_timeout))
 

@@ -32,6 +32,7 @@ from flux.dispatch.port import (
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
 from flux.dispatch.replaying import history_page
+from flux.dispatch.secrecy import Secrecy
 from flux.dispatch.validation import Questions
 from flux.domain import Bundle, Claim, Inquiry, LogLine
 from flux.errors import StaleClaimError, WorkerNotFoundError
@@ -45,7 +46,7 @@ class EmbeddedPort:
     """Implements `flux.dispatch.port.WorkerPort` by direct calls.
 
     Example:
-        port = EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, desk, timers, recorder)
+        port = EmbeddedPort(store, bus, presence, dispatcher, crashes, questions, desk, timers, recorder, secrecy)
         agent = Agent(port, name="embedded", slots=100)
     """
 
@@ -60,6 +61,7 @@ class EmbeddedPort:
         desk: ServerDesk,
         timers: Timers,
         recorder: Recorder,
+        secrecy: Secrecy,
     ) -> None:
         self._store = store
         self._bus = bus
@@ -69,6 +71,7 @@ class EmbeddedPort:
         self._questions = questions
         self._timers = timers
         self._recorder = recorder
+        self._secrecy = secrecy
         self._desk = desk
         self._noted: dict[str, int] = {}
         self._shown: dict[str, int] = {}
@@ -118,7 +121,8 @@ class EmbeddedPort:
 
     async def checkpoint(self, worker: str, batch: Checkpoint) -> Acknowledged:
         """Make events durable. Raises `StaleClaimError` for a stale generation."""
-        append = Append(batch.execution_id, batch.generation, batch.events, release=batch.release)
+        events = self._secrecy.events(batch.events)
+        append = Append(batch.execution_id, batch.generation, events, release=batch.release)
         try:
             appended = await self._store.executions.append(append)
         except StaleClaimError:
@@ -164,19 +168,13 @@ class EmbeddedPort:
     async def progress(self, worker: str, progress: Progress) -> None:
         """Stream an ephemeral value."""
         execution = self._presence.running(worker, progress.execution_id)
-        redactor = await self._store.secrets.redactor()
-        if redactor.active:
-            progress = replace(progress, value=redactor.redact(progress.value))
+        progress = replace(progress, value=await self._secrecy.text(progress.value))
         self._bus.publish(Progressed(progress, self._recorder.clock.now(), execution))
 
     async def logs(self, worker: str, lines: Sequence[LogLine]) -> None:
         """Keep captured output."""
-        redactor = await self._store.secrets.redactor()
-        if redactor.active:
-            # What a process of the user's code writes past its runner has been looked at by nobody yet.
-            lines = [replace(line, text=redactor.redact(line.text)) for line in lines]
         if lines:
-            self._bus.publish(Logged(tuple(await self._store.logs.add(lines))))
+            self._bus.publish(Logged(tuple(await self._store.logs.add(await self._secrecy.lines(lines)))))
 
     async def died(self, worker: str, death: RunnerDied) -> None:
         """Report a dead runner."""

@@ -22,6 +22,7 @@ from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
 from flux.dispatch.replaying import Replays
+from flux.dispatch.secrecy import Secrecy
 from flux.dispatch.validation import Questions, Validator
 from flux.scheduling.timers import Timers
 from flux.server.live import Firehose
@@ -91,21 +92,31 @@ def build(store: Store, clock: Clock, codec: Codec, *, policy: RetryPolicy) -> S
     timers = Timers(store, clock, dispatcher.poke)
     dispatcher.remind = timers.planned
     questions = Questions(presence, recorder.ids)
-    validator = Validator(questions, store.secrets)
-    crashes = Crashes(store, bus, dispatcher, presence, recorder, codec, policy)
+    secrecy = Secrecy(store.secrets, codec)
+    validator = Validator(questions, secrecy)
+    crashes = Crashes(store, bus, dispatcher, presence, recorder, codec, secrecy, policy)
     return Services(
         store=store,
         clock=clock,
         bus=bus,
         presence=presence,
         dispatcher=dispatcher,
-        executions=Executions(store, bus, dispatcher, validator, recorder, codec),
+        executions=Executions(store, bus, dispatcher, validator, recorder, secrecy),
         questions=questions,
         publisher=Publisher(store, bus, presence, questions),
         replays=Replays(store, questions),
         timers=timers,
         port=EmbeddedPort(
-            store, bus, presence, dispatcher, crashes, questions, ServerDesk(store, validator), timers, recorder
+            store,
+            bus,
+            presence,
+            dispatcher,
+            crashes,
+            questions,
+            ServerDesk(store, validator),
+            timers,
+            recorder,
+            secrecy,
         ),
         firehose=Firehose(store, bus),
     )

@@ -17,7 +17,11 @@ logger = logging.getLogger("flux.store")
 
 
 class Secrets:
-    """Texts by name. Their values leave this class to whoever asks for one, and nowhere else."""
+    """Texts by name. Their values leave this class to whoever asks for one, and nowhere else.
+
+    Attributes:
+        known: what `redactor` returned last.
+    """
 
     def __init__(self, driver: Driver, committer: Committer, clock: Clock, seal: Seal) -> None:
         self._driver = driver
@@ -25,7 +29,7 @@ class Secrets:
         self._submit = committer.submit
         self._clock = clock
         self._seal = seal
-        self._redactor = Redactor()
+        self.known = Redactor()
         self._learned: object = None
         self._unreadable: set[str] = set()
 
@@ -56,9 +60,9 @@ class Secrets:
         """
         ((state),) = await self._driver.get(self._sql["secrets_state"], {})
         if state != self._learned:
-            self._redactor.learn(await self._values())
+            self.known.learn(await self._values())
             self._learned = state
-        return self._redactor
+        return self.known
 
     async def _values(self) -> list[str]:
         values = []

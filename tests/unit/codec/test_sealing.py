@@ -29,6 +29,13 @@ def test_nothing_of_the_text_is_seen_and_no_two_are_alike():
     assert b"the same" not in first
 
 
+def test_equal_texts_are_sealed_equally_on_demand():
+    first, second, other = (Seal(b"key", "tests").seal(text, repeatable=True) for text in (b"a", b"a", b"b"))
+    assert first == second != other
+    assert Seal(b"key", "tests").open(other, "It") == b"b"
+    assert Seal(b"key", "tests").seal(b"a", b"about", repeatable=True)[:16] != first[:16]
+
+
 def test_another_key_is_named():
     old, new = Seal(b"old", "tests"), Seal(b"new", "tests")
     with pytest.raises(WrongKeyError, match=rf"The secret 'K' .*{old.key_id}.*missing.*{new.key_id}") as caught:

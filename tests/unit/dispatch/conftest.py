@@ -15,6 +15,7 @@ from flux.dispatch.dispatcher import Dispatcher
 from flux.dispatch.port import Assigned, Registration
 from flux.dispatch.presence import Presence
 from flux.dispatch.records import Recorder
+from flux.dispatch.secrecy import Secrecy
 from flux.dispatch.validation import Questions, Validator
 from flux.domain import Bundle, EventRecord, ExecutionEventType, Module, Wait, WaitKind, WorkflowRef, WorkflowSpec
 from flux.store import Append, Store
@@ -62,9 +63,10 @@ class World:
         self.dispatcher = Dispatcher(self.store, self.bus, self.presence, self.recorder)
         self.questions = Questions(self.presence)
         self.codec = Codec()
-        validator = Validator(self.questions, self.store.secrets)
-        self.executions = Executions(self.store, self.bus, self.dispatcher, validator, self.recorder, self.codec)
-        self.crashes = Crashes(self.store, self.bus, self.dispatcher, self.presence, self.recorder, self.codec)
+        secrecy = Secrecy(self.store.secrets, self.codec)
+        validator = Validator(self.questions, secrecy)
+        self.executions = Executions(self.store, self.bus, self.dispatcher, validator, self.recorder, secrecy)
+        self.crashes = Crashes(self.store, self.bus, self.dispatcher, self.presence, self.recorder, self.codec, secrecy)
         self._ids = itertools.count(1)
         self._ordinals: dict[tuple[str, int], int] = {}
 

@@ -9,11 +9,12 @@ import httpx
 import pytest
 
 from flux.client import FluxClient
-from flux.codec import HIDDEN, Redactor, to_plain
+from flux.codec import HIDDEN, Redactor, from_plain, to_plain
 from flux.config import Settings
 from flux.dispatch.bus import Logged, Progressed
-from flux.dispatch.port import Progress, RunnerDied
-from flux.domain import Inquiry, InquiryKind, LogLine
+from flux.dispatch.port import Checkpoint, Progress, RunnerDied
+from flux.domain import ExecutionEventType as E
+from flux.domain import Inquiry, InquiryKind, LogLine, Wait, WaitKind
 from flux.errors import ConfigNotFoundError, SecretNotFoundError
 from flux.security import Tokens
 from flux.server.app import create_app
@@ -193,3 +194,30 @@ async def test_a_worker_is_given_what_its_execution_asks_for(client, flux, worke
     worker.scripts["asks"] = script
     await client.post("/workflows/asks/run/sync", json=1)
     assert answers == [{"A": SECRET}, {"c": [1]}]
+
+
+async def test_what_a_worker_does_not_know_to_be_a_secret_is_sealed_by_the_server(
+    client, flux, worker, publish, tmp_path, store
+):
+    await client.post("/admin/secrets", json={"name": "A", "value": SECRET})
+    await publish("leaks")
+    acknowledged = []
+
+    async def script(run):
+        await run.start()
+        events = [
+            run.event(E.TASK_STARTED, "t-1", "t", {"key": SECRET}),
+            run.event(E.TASK_PAUSED, "p-1", "p", wait=Wait("p-1", "p", WaitKind.INPUT, None, from_plain([SECRET]))),
+            run.event(E.TASK_COMPLETED, "t-1", "t", {"n": 1}),
+        ]
+        batch = Checkpoint(run.id, 1, tuple(events))
+        acknowledged.extend([await flux.port.checkpoint("w1", batch) for _ in range(2)])
+        await run.complete(SECRET)
+
+    worker.scripts["leaks"] = script
+    done = (await client.post("/workflows/leaks/run/sync?detailed=true", json=1)).json()
+    assert (done["state"], done["output"]) == ("COMPLETED", HIDDEN)
+    values = {event["type"]: event["value"] for event in done["events"] if event["name"] == "t"}
+    assert values == {"TASK_STARTED": HIDDEN, "TASK_COMPLETED": {"n": 1}}
+    assert acknowledged[0] == acknowledged[1]
+    assert await in_the_file(store, tmp_path) == []
