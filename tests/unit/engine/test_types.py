@@ -135,7 +135,6 @@ def test_a_missing_input_becomes_a_model_of_defaults():
         (typing.NewType("Id", int), False),
         (pydantic.PositiveInt, False),
     ],
-    ids=repr,
 )
 def test_a_schema_says_when_the_code_checks_more(type_, says_all):
     schema = json_schema(type_)
@@ -146,7 +145,6 @@ def test_a_schema_says_when_the_code_checks_more(type_, says_all):
 @pytest.mark.parametrize(
     "type_",
     [Item, Pair, Row, list[Item], dict[str, list[Pair]], Item | None, Even, list[Even], typing.Literal["a", 1]],
-    ids=repr,
 )
 def test_types_are_found_again_by_their_reference(type_):
     assert resolve_model(model_reference(type_, codec), codec) == type_
