@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flux.cli import outcome
 from flux.cli.inputs import parse_input
+from flux.cli.moment import clock, show_moment, shown
 from flux.cli.options import ExecutionId, FormatOption, Input, ServerUrl, WaitName, example, new_app
 from flux.cli.render import age, fields, put, put_json, put_json_line, table, talk, took
 from flux.cli.session import on_server
@@ -49,9 +50,16 @@ def list_executions(
     return None
 
 
-@app.command("show", epilog=example("flux execution show 7f3a91c2"))
-def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url: ServerUrl = "") -> None:
-    """Show an execution: state, input, output, and what it waits for."""
+@app.command("show", epilog=example("flux execution show 7f3a91c2", "flux execution show 7f3a91c2 --at 5"))
+def show(
+    execution_id: ExecutionId,
+    at: Annotated[int | None, typer.Option("--at", metavar="SEQ", help="How it stood behind this event.")] = None,
+    format: FormatOption = "simple",
+    server_url: ServerUrl = "",
+) -> None:
+    """Show an execution: state, input, output, and what it waits for; with --at as it stood then."""
+    if at is not None:
+        return show_moment(on_server(server_url, lambda client: client.get_snapshot(execution_id, at)), format)
 
     async def work(client: FluxClient) -> tuple[ExecutionDetail, list[PendingWaitModel]]:
         execution = await client.get_execution(execution_id)
@@ -74,7 +82,7 @@ def show(execution_id: ExecutionId, format: FormatOption = "simple", server_url:
             "parent": execution.parent_id,
         }
     )
-    fields({"input    ": _text(execution.input), "output   ": _text(execution.output)})
+    fields({"input    ": shown(execution.input), "output   ": shown(execution.output)})
     for child in execution.children:
         put(f"child      {child.execution_id} {child.namespace}/{child.workflow} {child.state}")
     for wait in waits:
@@ -224,15 +232,8 @@ def _took(execution: ExecutionSummary) -> str:
 
 
 def _line(event: EventModel) -> str:
-    stamp = event.time.astimezone().strftime("%H:%M:%S.%f")[:-3]
-    value = "" if event.value is None else f"  {_text(event.value)}"
-    return f"{event.seq:>4}  {stamp}  {event.type:<24} {event.name}{value}"
-
-
-def _text(value: Any) -> str:
-    import json
-
-    return "" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    value = "" if event.value is None else f"  {shown(event.value)}"
+    return f"{event.seq:>4}  {clock(event)}  {event.type:<24} {event.name}{value}"
 
 
 def _below(wait: PendingWaitModel, execution: ExecutionDetail) -> str:

@@ -23,6 +23,7 @@ from flux.wire.models import (
     EventPage,
     ExecutionDetail,
     ExecutionPage,
+    ExecutionSnapshot,
     ExecutionSummary,
     LiveEvent,
     LogModel,
@@ -207,6 +208,11 @@ class FluxClient(ServiceCalls, AdminCalls):
         """`GET /executions/{id}?detailed=true`"""
         path = f"/executions/{_part(execution_id)}"
         return ExecutionDetail.model_validate(await self._call("GET", path, params={"detailed": "true"}))
+
+    async def get_snapshot(self, execution_id: str, at: int) -> ExecutionSnapshot:
+        """`GET /executions/{id}?at=`: how it stood behind that event"""
+        path = f"/executions/{_part(execution_id)}"
+        return ExecutionSnapshot.model_validate(await self._call("GET", path, params={"at": at}))
 
     async def get_events(self, execution_id: str, after: int = 0) -> list[EventModel]:
         """`GET /executions/{id}/events?after=`"""

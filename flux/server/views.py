@@ -12,6 +12,7 @@ from flux.clock import to_datetime
 from flux.codec import NULL, Payload, preview, to_plain
 from flux.dispatch.port import Progress
 from flux.domain import EventRecord, Execution, LogLine, PendingWait, WorkflowVersion
+from flux.domain.snapshot import Snapshot, TaskSnapshot
 from flux.domain.verdict import Verdict
 
 LARGE = 32 * 1024
@@ -111,6 +112,34 @@ def wait(one: PendingWait) -> dict[str, Any]:
         "input_schema": _json(one.schema) if one.schema else None,
         "answered": one.answered,
         "child_id": one.child,
+    }
+
+
+def task(one: TaskSnapshot) -> dict[str, Any]:
+    """`TaskModel`"""
+    return {
+        "id": one.id,
+        "name": one.name,
+        "state": one.state,
+        "parent": one.parent,
+        "location": one.location,
+        "attempts": one.attempts,
+        "started_at": to_datetime(one.started_at),
+        "ended_at": None if one.ended_at is None else to_datetime(one.ended_at),
+        "arguments": plain(one.arguments),
+        "value": plain(one.value),
+    }
+
+
+def snapshot(one: Snapshot, newest: EventRecord, total: int) -> dict[str, Any]:
+    """`ExecutionSnapshot`"""
+    return {
+        **execution(one.execution),
+        "at": newest.seq,
+        "of": total,
+        "event": event(newest),
+        "tasks": [task(call) for call in one.tasks],
+        "waits": [wait(open_wait) for open_wait in one.waits],
     }
 
 

@@ -132,6 +132,41 @@ class PendingWaitModel(Wire):
     child_id: str = ""
 
 
+class TaskModel(Wire):
+    """One call of a task at some point of its execution.
+
+    Attributes:
+        state: `running`, `waiting`, `completed`, `failed`, `cancelled`, or `unfinished` when the execution ended first.
+        attempts: how often its body has been begun.
+    """
+
+    id: str
+    name: str
+    state: Literal["running", "waiting", "completed", "failed", "cancelled", "unfinished"]
+    parent: str = ""
+    location: str = ""
+    attempts: int = 1
+    started_at: datetime
+    ended_at: datetime | None = None
+    arguments: Json = None
+    value: Json = None
+
+
+class ExecutionSnapshot(ExecutionSummary):
+    """How an execution stood behind one of its events.
+
+    Attributes:
+        at: the seq of that event. of: how many events it has now.
+        tasks: calls made until then, in the order of their beginning. waits: what was open then.
+    """
+
+    at: int
+    of: int
+    event: EventModel
+    tasks: list[TaskModel] = Field(default_factory=list)
+    waits: list[PendingWaitModel] = Field(default_factory=list)
+
+
 class WorkflowSummary(Wire):
     """A workflow and its current version."""
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from flux.dispatch.records import is_finished
-from flux.domain import ExecutionState
+from flux.domain import Execution, ExecutionState
+from flux.domain.snapshot import snapshot
 from flux.errors import InvalidInputError
 from flux.security import Permission
 from flux.server import views
@@ -19,7 +20,7 @@ from flux.server.sse import STREAM_DOCS, Follower, event_frames, stream
 from flux.server.state import Flux
 from flux.server.waiting import patiently
 from flux.store import ExecutionFilter
-from flux.wire.models import EventPage, ExecutionDetail, ExecutionPage, PendingWaitModel
+from flux.wire.models import EventPage, ExecutionDetail, ExecutionPage, ExecutionSnapshot, PendingWaitModel
 
 router = APIRouter(prefix="/executions", tags=["executions"])
 
@@ -58,13 +59,21 @@ async def list_executions(
 @router.get(
     "/{execution_id}",
     operation_id="get_execution",
-    response_model=ExecutionDetail,
+    response_model=ExecutionSnapshot | ExecutionDetail,
     responses=responses(403, 404, 409),
     dependencies=[needs(Permission.EXECUTIONS_READ)],
 )
-async def get_execution(flux: Flux, execution_id: str, detailed: Detailed = False) -> Response:
-    """How an execution stands, and what it has started."""
-    return await shown(flux, await flux.executions.get(execution_id), detailed, family=True)
+async def get_execution(
+    flux: Flux,
+    execution_id: str,
+    detailed: Detailed = False,
+    at: Annotated[int | None, Query(description="Seq of an event: how it stood behind that one.")] = None,
+) -> Response:
+    """How an execution stands, and what it has started; with `at` how it stood then."""
+    execution = await flux.executions.get(execution_id)
+    if at is not None:
+        return await _stood(flux, execution, at)
+    return await shown(flux, execution, detailed, family=True)
 
 
 @router.get(
@@ -143,6 +152,15 @@ async def get_pending(flux: Flux, execution_id: str) -> Response:
     """What the execution waits for, with the schema of the answer; then what the children that it waits for do."""
     execution = await flux.executions.get(execution_id)
     return reply([views.wait(one) for one in await flux.store.waits.pending(execution.id)])
+
+
+async def _stood(flux: Flux, execution: Execution, at: int) -> Response:
+    """How an execution stood behind its event `at`."""
+    if not 1 <= at <= execution.last_seq:
+        message = f"{at} is not an event of this execution: they are numbered from 1 to {execution.last_seq}"
+        raise InvalidInputError(errors=[{"loc": ["query", "at"], "msg": message, "type": "range"}])
+    events = await flux.store.executions.history(execution.id, limit=at)
+    return reply(views.snapshot(snapshot(execution, events), events[-1], execution.last_seq))
 
 
 def _states(texts: list[str]) -> tuple[ExecutionState, ...]:

@@ -53,6 +53,37 @@ def test_show_tells_where_code_and_history_have_parted(server):
     assert "resume" not in result.stderr
 
 
+def test_show_at_an_event_prints_how_it_stood(server):
+    call = {"id": "t1", "name": "charge", "started_at": NOW, "location": f"{Path.cwd()}/order.py:7"}
+    tasks = [
+        {**call, "state": "completed", "ended_at": NOW, "arguments": {"amount": 7}, "value": "paid"},
+        {**call, "id": "t2", "name": "tax", "parent": "t1", "state": "running", "attempts": 2},
+        {**call, "id": "t3", "state": "failed", "ended_at": NOW, "value": {"type": "ValueError", "message": "no"}},
+    ]
+    waits = [server.wait("approval")]
+    server.answers["GET /executions/e1"] = server.execution(
+        state="RUNNING", at=3, of=9, event=EVENT, tasks=tasks, waits=waits
+    )
+    result = server.run("execution", "show", "e1", "--at", "3")
+    assert server.asked[0][1] == {"at": "3"}
+    lines = result.stdout.splitlines()
+    assert any(line.startswith("at         event 3 of 9: TASK_COMPLETED charge, ") for line in lines)
+    assert "waits for  input approval" in lines
+    assert 'completed  charge(amount=7) → "paid"  order.py:7' in lines
+    assert "running      tax() (attempt 2)  order.py:7" in lines
+    assert 'failed     charge() → "ValueError: no"  order.py:7' in lines
+    assert json.loads(server.run("execution", "show", "e1", "--at", "3", "--format", "json").stdout)["at"] == 3
+
+
+def test_an_event_that_does_not_exist_is_an_error(server):
+    problem = {"code": "invalid_input", "detail": "Invalid.", "status": 422}
+    problem["errors"] = [{"loc": ["query", "at"], "msg": "99 is not an event of this execution", "type": "range"}]
+    server.answers["GET /executions/e1"] = problem
+    result = server.run("execution", "show", "e1", "--at", "99")
+    assert result.exit_code != 0
+    assert "99 is not an event of this execution" in result.stderr
+
+
 def test_an_unknown_execution_exits_with_one(server):
     problem = {"code": "execution_not_found", "detail": "Execution 'nope' not found.", "status": 404}
     server.answers["GET /executions/nope"] = problem

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from flux.domain import Execution, ExecutionState, WorkflowRef
-from flux.wire.models import EventModel, ExecutionPage
+from flux.wire.models import EventModel, ExecutionPage, ExecutionSnapshot
 
 
 async def test_list_filters_and_pages(client, worker, publish):
@@ -142,3 +142,24 @@ async def test_a_beginning_of_several_ids_is_a_conflict(client, store):
     refused = await client.get("/executions/abcdef")
     assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
     assert "abcdef" + "1" * 26 in refused.json()["detail"]
+
+
+async def test_how_an_execution_stood(client, worker, publish):
+    await publish("hello")
+    execution_id = (await client.post("/workflows/hello/run/sync", json="Ada")).json()["execution_id"]
+
+    async def at(seq):
+        return await client.get(f"/executions/{execution_id[:8]}?at={seq}")
+
+    total = (await client.get(f"/executions/{execution_id}")).json()["events_count"]
+    stood = ExecutionSnapshot.model_validate((await at(total - 2)).json())
+    assert (stood.state, stood.output, stood.at, stood.of) == ("RUNNING", None, total - 2, total)
+    assert (stood.event.type, stood.event.name, stood.input) == ("TASK_STARTED", "say", "Ada")
+    assert [(task.name, task.state, task.value) for task in stood.tasks] == [("say", "running", None)]
+    ended = ExecutionSnapshot.model_validate((await at(total)).json())
+    assert (ended.state, ended.output) == ("COMPLETED", "Hello, Ada")
+    assert [(task.state, task.value) for task in ended.tasks] == [("completed", "Hello, Ada")]
+    for wrong in (0, -1, total + 1):
+        response = await at(wrong)
+        assert (response.status_code, response.json()["code"]) == (422, "invalid_input")
+        assert f"numbered from 1 to {total}" in response.json()["errors"][0]["msg"]
