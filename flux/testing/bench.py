@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import uuid
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import MICROSECOND
@@ -14,7 +18,7 @@ from flux.domain import EventRecord, Execution, ExecutionState, PendingWait, Wai
 from flux.domain.saved import SavedHistory
 from flux.engine.context import ExecutionContext
 from flux.engine.dryrun import dry_run
-from flux.engine.ports import Journal
+from flux.engine.ports import Journal, Surroundings
 from flux.engine.types import coerce_input
 from flux.engine.workflow import Workflow, defined
 from flux.errors import InvalidInputError, UsageError, WorkflowNotFoundError
@@ -74,6 +78,7 @@ class Bench:
         self._answers = answers
         self._given = given
         self._codec = Codec("pkl", KEY)
+        self._home = Path(tempfile.gettempdir()) / f"flux-testing-{uuid.uuid4().hex}"
         self._store: Store | None = None
         self._host: LocalHost | None = None
         self._pacer = Pacer(clock, lambda: self.host.sessions)
@@ -141,7 +146,9 @@ class Bench:
             raise AssertionError(f"The replay of '{execution_id}' is {verdict.outcome}: {verdict.detail}.")
 
     async def close(self) -> None:
-        """Throw the store away."""
+        """Throw the store away, and the files of output storages, for which the folder is made."""
+        shutil.rmtree(self._home, ignore_errors=True)
+        self._fakes.workflows.clear()
         if self._store is not None:
             store, self._store, self._host = self._store, None, None
             await store.close()
@@ -171,6 +178,7 @@ class Bench:
                 self.clock,
                 journal=self._journal,
                 substitute=self,
+                surroundings=Surroundings(str(self._home)),
                 known=self._fakes.workflows,
             )
 

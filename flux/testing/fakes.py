@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from flux.clock import Clock, to_datetime
 from flux.domain import WorkflowRef
 from flux.engine.injection import for_handler
+from flux.engine.options import WorkflowOptions
 from flux.engine.quiet import FluxFuture
 from flux.engine.task import Task
-from flux.engine.workflow import Workflow, defined, workflow
+from flux.engine.workflow import Workflow, defined
+from flux.errors import WorkflowNotFoundError
 
 if TYPE_CHECKING:
     from flux.engine.context import ExecutionContext
@@ -66,7 +68,7 @@ class Fake:
         """The name of a workflow that it replaces and that is defined nowhere in this process."""
         ref = self._ref
         names_one = isinstance(self.target, str) and "/" in self.target
-        return ref if names_one and ref is not None and defined(ref) is None else None
+        return ref if names_one and ref is not None and isinstance(defined(ref), Elsewhere | None) else None
 
     @property
     def _ref(self) -> WorkflowRef | None:
@@ -112,7 +114,7 @@ class Fakes:
         """Have it play from now on."""
         self._fakes.insert(0, fake)
         if (ref := fake.unknown_workflow) is not None:
-            self.workflows.append(_undefined(ref))
+            self.workflows.append(Elsewhere(ref))
 
     def task(self, attempt: Attempted, body: Body) -> Body:
         """What runs for a call of a task: a fake, or the task's own body."""
@@ -159,9 +161,11 @@ def _has_signature(function: Callable[..., Any]) -> bool:
     return True
 
 
-def _undefined(ref: WorkflowRef) -> Workflow[Any, Any]:
-    """Code for a name that is defined elsewhere; a fake plays in its place."""
+class Elsewhere(Workflow[Any, Any]):
+    """Code for a name that this process does not define; a fake plays in its place."""
 
-    async def elsewhere(ctx: ExecutionContext[Any]) -> None: ...
+    def __init__(self, ref: WorkflowRef) -> None:
+        async def elsewhere(ctx: ExecutionContext[Any]) -> None:
+            raise WorkflowNotFoundError(str(ref))  # its environment, with the fake, is closed
 
-    return workflow.with_options(name=ref.name, namespace=ref.namespace)(elsewhere)
+        super().__init__(elsewhere, WorkflowOptions(name=ref.name, namespace=ref.namespace))

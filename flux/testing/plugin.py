@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from pluggy import Result
+
     from flux.testing.environment import FluxEnv
 
 
@@ -24,15 +26,14 @@ def flux_env() -> Iterator[FluxEnv]:
         yield env
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(hookwrapper=True)  # which every pytest understands
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Result[pytest.TestReport], None]:
     """Show what happened in the environments of a test that failed, whatever their fixtures are called."""
-    report = yield
+    report = (yield).get_result()
     if report.when == "call" and report.failed:
         for name, env in _environments(item).items():
             if told := env.report():
                 report.sections.append((f"Runs of {name}", told))
-    return report
 
 
 def _environments(item: pytest.Item) -> dict[str, FluxEnv]:

@@ -13,6 +13,7 @@ from flux.clock import Clock
 from flux.domain import Execution
 from flux.engine.ports import Journal
 from flux.engine.session import Session
+from flux.errors import UsageError
 from flux.local.host import LocalHost
 from flux.testing.points import Crash, CrashingJournal, Point, Trap
 
@@ -34,7 +35,12 @@ class Traps:
         self._requests: set[asyncio.Task[None]] = set()
 
     def make(self, crash_at: Point | None, cancel_at: Point | None) -> list[Trap]:
-        """What is to happen in the next step of a run."""
+        """What is to happen in the next step of a run. Raises `UsageError` for a cancel at a number of events."""
+        if isinstance(cancel_at, int):
+            raise UsageError(
+                f"cancel_at={cancel_at}: a cancel reaches code while it awaits something.",
+                hint="Give a task, its name or a timedelta.",
+            )
         crash = None if crash_at is None else Trap("crash_at", crash_at, lambda session: session.fail(Crash()))
         cancel = None if cancel_at is None else Trap("cancel_at", cancel_at, self._request_cancel)
         return [trap for trap in (crash, cancel) if trap is not None]

@@ -120,6 +120,19 @@ def test_a_workflow_from_elsewhere_is_faked_by_its_name(env: FluxEnv) -> None:
     assert fake.calls == [{"item": "lamp"}, {"item": "vase"}]
 
 
+def test_a_closed_environment_leaves_no_code_behind() -> None:
+    @workflow
+    async def remote(ctx) -> str:
+        return await call("harbour/load", ctx.input)
+
+    for _ in range(2):
+        with FluxEnv() as env:
+            env.fake("harbour/load", "loaded")
+            assert env.run(remote, "crate").result() == "loaded"
+    with FluxEnv() as env:
+        assert isinstance(env.run(remote, "crate").output.inner_exception, WorkflowNotFoundError)
+
+
 def test_a_child_that_hangs_is_timed_out(env: FluxEnv) -> None:
     @workflow
     async def impatient(ctx) -> str:

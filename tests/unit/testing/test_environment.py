@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from flux import ExecutionContext, task, workflow
 from flux.errors import ExecutionError, ExecutionTimeoutError, InvalidInputError, NonDeterminismError, UsageError
+from flux.output_storage import LocalFileStorage, OutputStorageReference
 from flux.tasks import now, parallel, pause, sleep
 from flux.testing import HANG, FluxEnv
 
@@ -81,6 +83,26 @@ def test_nothing_is_written_where_the_test_stands(env: FluxEnv, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     env.run(buy, {"item": "lamp"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_an_output_storage_are_thrown_away() -> None:
+    @task.with_options(output_storage=LocalFileStorage())
+    async def render() -> str:
+        return "a long text"
+
+    @workflow
+    async def w(ctx) -> str:
+        text: str = await render()
+        await pause("go")
+        return text
+
+    with FluxEnv() as env:
+        run = env.run(w)
+        (kept,) = [value for value in run.events.values if isinstance(value, OutputStorageReference)]
+        file = Path(kept.metadata["path"])
+        assert file.exists()
+        assert run.answer(None).result() == "a long text"
+    assert not file.parent.parent.exists()
 
 
 def test_the_clock_begins_where_it_is_told_to() -> None:

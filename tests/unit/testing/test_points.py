@@ -188,6 +188,11 @@ def test_a_sleep_is_cancelled_in_the_middle(env: FluxEnv) -> None:
     assert run.events.of("sleep").types == ["TASK_STARTED", "TASK_WAITING", "TASK_CANCELLED"]
 
 
+def test_a_cancel_cannot_be_tied_to_a_number_of_events(env: FluxEnv) -> None:
+    with pytest.raises(UsageError, match="while it awaits"):
+        env.run(order, cancel_at=3)
+
+
 async def test_cleanup_runs_its_tasks_before_the_end(env: FluxEnv) -> None:
     @workflow
     async def w(ctx) -> None:
