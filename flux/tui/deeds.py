@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from flux.domain.events import WaitKind
+from flux.domain.events import ExecutionEventType, WaitKind
 from flux.tui.commands import Context
 from flux.tui.model import equivalents
 from flux.tui.model.equivalents import Equivalent
@@ -61,11 +61,21 @@ class Deeds:
             ("at", clock_time(event.time)),
             ("line", event.location),
             ("call", event.source_id),
+            ("child", event.child_id),
+            ("parent", self._parent_of(event)),
         ]
+        related = event.child_id or self._parent_of(event)
         lines: list[Line] = [(Span(f"{name:<6}", "dim"), Span(clean(text))) for name, text in facts if text]
         if event.value is not None:
             lines += [(), *(code_line(row) for row in json_text(event.value).split("\n"))]
-        self.app.push_screen(ViewerDialog(f"{event.seq} {event.type.value}", lines))
+        target = related if related in self.app.store.executions else ""
+        self.app.push_screen(ViewerDialog(f"{event.seq} {event.type.value}", lines, execution=target))
+
+    def _parent_of(self, event: EventModel) -> str:
+        """The execution that has started the one shown; its first step leads there."""
+        execution = self.app.context().execution
+        started = event.type is ExecutionEventType.WORKFLOW_STARTED
+        return execution.parent_id if started and execution is not None else ""
 
     def _view_log(self, log: LogModel) -> None:
         from flux.tui.dialogs.viewer import ViewerDialog

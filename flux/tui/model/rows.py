@@ -161,6 +161,8 @@ def event_row(event: EventModel) -> Line:
     value = ""
     if event.value is not None:
         value = failure(event.value) if "FAILED" in event.type.value else preview(event.value, 500)
+    if event.child_id:
+        value = f"→ {short_id(event.child_id)}  {value}"
     return (
         Span(f"{event.seq:>4} ", "dim"),
         Span(clock_time(event.time) + "  ", "dim"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from flux.domain.events import ExecutionEventType, ExecutionState
+from flux.domain.events import HUMAN_WAITS, ExecutionEventType, ExecutionState
 from flux.tui.model.format import ref_of
 from flux.tui.model.ring import Ring
 from flux.wire.models import (
@@ -56,6 +56,9 @@ _WAIT_CHANGES = frozenset(
         ExecutionEventType.TASK_RESUMED,
         ExecutionEventType.TASK_RESUME_REJECTED,
         ExecutionEventType.TASK_WAITING,
+        ExecutionEventType.TASK_CHILD_COMPLETED,
+        ExecutionEventType.TASK_CHILD_FAILED,
+        ExecutionEventType.TASK_CHILD_CANCELLED,
     }
 )
 """Events after which the list of open waits must be asked for again (its schemas do not travel live)."""
@@ -266,6 +269,9 @@ class Store:
         """Replace the list of open waits."""
         self.waits = sorted(waits, key=lambda wait: wait.since)
         self.wait_names = {wait.execution_id: wait.name for wait in self.waits if not wait.answered}
+        for wait in (one for one in self.waits if one.child_id):
+            if asked := [below.name for below in self.waits_of(wait.child_id) if below.kind in HUMAN_WAITS]:
+                self.wait_names[wait.execution_id] = asked[0]
         self.loaded.waits = True
 
     def set_workflows(self, workflows: Iterable[WorkflowSummary]) -> None:
@@ -333,8 +339,10 @@ class Store:
         return self.wait_names.get(execution_id, "")
 
     def waits_of(self, execution_id: str) -> list[PendingWaitModel]:
-        """Open waits of one execution."""
-        return [wait for wait in self.waits if wait.execution_id == execution_id]
+        """Open waits of one execution, then those of the children that it waits for."""
+        own = [wait for wait in self.waits if wait.execution_id == execution_id]
+        below = [wait.child_id for wait in own if wait.child_id and not wait.answered]
+        return [*own, *(wait for child_id in below for wait in self.waits_of(child_id))]
 
     def broken(self) -> list[ReloadModel]:
         """Files that do not load now, newest first."""

@@ -198,8 +198,11 @@ class AreaScreen(Screen[None]):
         self.flux.actions.run(name)
 
     def on_line_bar_pressed(self, event: LineBar.Pressed) -> None:
-        """A key hint or an area was clicked."""
-        self.flux.actions.run(event.target)
+        """A key hint, an area or another execution was clicked."""
+        if event.target.startswith("execution:"):
+            self.flux.actions.show_execution(event.target.removeprefix("execution:"))
+        else:
+            self.flux.actions.run(event.target)
 
     def on_line_view_moved(self, event: LineView.Moved) -> None:
         """Something else is selected."""

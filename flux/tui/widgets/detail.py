@@ -154,6 +154,9 @@ class DetailPane(Vertical):
             Span(f"  {took(execution.started_at, execution.finished_at, self.now())}", ""),
         ]
         right = [Span(f"{execution.worker} ", "dim")] if execution.worker else []
+        if execution.parent_id:
+            above = Span(f"child of {short_id(execution.parent_id)} ", "accent", f"execution:{execution.parent_id}")
+            right.insert(0, above)
         return spread(left, right, width)
 
     def _tabs(self, width: int) -> Line:
