@@ -146,6 +146,31 @@ def test_approval_pays_small_claims_at_once(example: Load) -> None:
     assert "WORKFLOW_PAUSED" not in types(ctx)
 
 
+def test_child_workflows_run_side_by_side(example: Load) -> None:
+    ctx = example("child_workflows").hire.run({"name": "Bo", "role": "writer"})
+    assert ctx.output == {"check": "nothing against Bo", "equipment": "a desk for the writer, 1400 euros"}
+    calls = [event.name for event in ctx.events if event.type == "TASK_WAITING"]
+    assert calls == ["call_workflow_default/background_check", "call_workflow_default/equipment"]
+    assert types(ctx).count("TASK_CHILD_COMPLETED") == 2
+
+
+def test_a_paused_child_pauses_its_parent(example: Load) -> None:
+    module = example("child_workflows")
+    waiting = module.hire.run({"name": "Ada", "role": "engineer"})
+    assert waiting.is_paused
+    assert waiting.output == module.Equipment(role="engineer", price=2600)
+    with pytest.raises(InvalidInputError):
+        module.hire.resume(waiting.execution_id, "perhaps")
+    done = module.hire.resume(waiting.execution_id, False)
+    assert done.output["equipment"] == "a kitchen table"
+
+
+def test_a_parent_catches_the_failure_of_its_child(example: Load) -> None:
+    ctx = example("child_workflows").hire.run({"name": "Zoe", "role": "astrologer"})
+    assert ctx.output == {"refused": "nobody hires a astrologer"}
+    assert "TASK_CHILD_FAILED" in types(ctx)
+
+
 def test_cancellation_imports_everything_when_nobody_cancels(example: Load) -> None:
     ctx = example("cancellation").import_batches.run({"batches": 3, "seconds": 0})
     assert ctx.output == 3
