@@ -193,14 +193,24 @@ class Family:
         found = await self._transaction.fetch(self._sql["resting_waits"], {"execution": standing.serial})
         ((asks, backs_off, child_id),) = found
         if standing.state is _S.RUNNING and child_id is not None and not backs_off:
-            child = await self._find(child_id)
-            shown = child.output if child is not None else None
-            event = replace(self._event(standing, _E.WORKFLOW_PAUSED, 1), payload=shown)
-        elif standing.state is _S.PAUSED and child_id is None and not asks:
+            return await self._pause(standing, child_id)
+        if standing.state is _S.PAUSED and child_id is None and not asks:
             event = self._event(standing, _E.WORKFLOW_RESUMED, 1)
-        else:
-            return ()
-        return await self._ledger.record(self._transaction, standing, [event])
+            return await self._ledger.record(self._transaction, standing, [event])
+        return ()
+
+    async def _pause(self, standing: Standing, child_id: str) -> tuple[EventRecord, ...]:
+        """Record that an execution is paused as its child is, and let it show the same."""
+        event = self._event(standing, _E.WORKFLOW_PAUSED, 1)
+        child = await self._find(child_id)
+        if child is None:
+            return await self._ledger.record(self._transaction, standing, [event])
+        found = await self._transaction.fetch(self._sql["newest_pause"], {"execution": child.serial})
+        for data, encoding, preview in found:
+            event = replace(event, payload=Payload(data, encoding or "json", preview or ""))
+        kept = await self._ledger.record(self._transaction, standing, [event])
+        standing.output = child.output
+        return kept
 
     async def _find(self, execution_id: str) -> Standing | None:
         try:

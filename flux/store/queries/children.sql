@@ -21,6 +21,12 @@ select
 from waits
 where execution = :execution and answered = 0;
 
+-- name: newest_pause
+select payload, payload_encoding, payload_preview from events
+where execution = :execution and type = 'WORKFLOW_PAUSED' and payload is not null
+order by seq desc
+limit 1;
+
 -- name: family_waits
 -- Open waits of an execution, then those of the children that it waits for, at any depth.
 with recursive family (id, depth) as (

@@ -58,7 +58,7 @@ async def test_a_parent_that_waits_holds_no_slot(server):
 
 async def test_an_answer_to_the_parent_reaches_the_child(server):
     parent = await server.run("calls", ["asks", "x"])
-    assert parent["output"]["output"] == {"for": "x"}
+    assert parent["output"] == {"for": "x"}
     path = f"/workflows/calls/resume/{parent['execution_id']}/sync"
     problem = await server.post(path, {"total": 0}, status=422)
     assert problem["errors"][0]["loc"] == ["total"]

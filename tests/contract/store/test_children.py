@@ -76,7 +76,7 @@ def pause(store, make):
 
     async def at(child, generation, name="approval", ordinal=2):
         waiting = make.waiting(ordinal, f"at-{name}", name, output=b'"?"')
-        events = [waiting, make.event(E.WORKFLOW_PAUSED, ordinal + 1)]
+        events = [waiting, make.event(E.WORKFLOW_PAUSED, ordinal + 1, payload=b'{"name":"approval"}')]
         return await store.executions.append(Append(child, generation, events, release=True))
 
     return at
@@ -243,6 +243,8 @@ async def test_a_paused_child_shows_as_the_parent_being_paused(store, make, pare
     assert not change.ready
     assert await state_of(store, parent_id) is S.PAUSED
     assert (await store.executions.get(parent_id)).output == Payload(b'"?"')
+    assert change.events[0].payload == (await store.executions.history("call-child"))[-1].payload
+    assert change.events[0].payload is not None
     assert [wait.name for wait in await store.waits.pending(parent_id)] == ["call", "approval"]
 
     appended, wait = await store.executions.answer(parent_id, make.answer(), None)
