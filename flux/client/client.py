@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from flux.client.admin import AdminCalls
 from flux.client.errors import from_problem
 from flux.client.services import ServiceCalls
+from flux.client.spellings import Spellings
 from flux.client.sse import Message, messages
 from flux.errors import FluxError, ServerUnavailableError
 from flux.wire.models import (
@@ -48,7 +49,7 @@ _RELOADS = TypeAdapter(list[ReloadModel])
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
-class FluxClient(ServiceCalls, AdminCalls):
+class FluxClient(ServiceCalls, AdminCalls, Spellings):
     """Implements `flux.client.api.FluxApi` over HTTP.
 
     Args:

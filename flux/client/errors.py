@@ -20,6 +20,7 @@ from flux.errors import (
     InvalidInputError,
     NonDeterminismError,
     NotFoundError,
+    PauseRequested,
     RetryError,
     ServerUnavailableError,
     UnauthorizedError,
@@ -112,6 +113,7 @@ _BUILDERS: dict[type[FluxError], Callable[[type[FluxError], str, Mapping[str, An
     ExecutionError: _failed,
     RetryError: _failed,
     ExecutionTimeoutError: _failed,
+    PauseRequested: _failed,
     WorkflowNotFoundError: lambda kind, message, members: WorkflowNotFoundError(str(members.get("ref", "")), message),
     ExecutionContextNotFoundError: lambda kind, message, members: ExecutionContextNotFoundError(
         str(members.get("execution_id", "")), message

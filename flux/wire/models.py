@@ -19,9 +19,18 @@ RunMode = Literal["sync", "async", "stream"]
 
 
 class Wire(BaseModel):
-    """Base of all bodies: unknown members are ignored by readers."""
+    """Base of all bodies: unknown members are ignored by readers.
+
+    Code that reads JSON may go on with `body["state"]`.
+    """
 
     model_config = ConfigDict(use_enum_values=False, extra="ignore")
+
+    def __getitem__(self, name: str) -> Any:
+        """The member of that name. Raises `KeyError`."""
+        if name not in type(self).model_fields:
+            raise KeyError(name)
+        return getattr(self, name)
 
 
 class Problem(Wire):
