@@ -85,5 +85,14 @@ def to_datetime(micros: int) -> datetime:
 
 def to_micros(moment: datetime) -> int:
     """Stored form of a datetime; a naive one counts as UTC."""
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    return (as_utc(moment) - _EPOCH) // timedelta(microseconds=1)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """The same moment in UTC; a naive one counts as UTC.
+
+    Example:
+        >>> as_utc(datetime(2026, 1, 2)).isoformat(), as_utc(datetime.fromisoformat("2026-01-02T01:00+01:00")).hour
+        ('2026-01-02T00:00:00+00:00', 0)
+    """
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

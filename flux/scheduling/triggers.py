@@ -11,13 +11,18 @@ after it), hours with `*` or `/` follow the wall clock through both. Intervals a
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast, get_args
+from typing import Any, ClassVar, Literal, cast, get_args
 from zoneinfo import ZoneInfo
 
+from flux.clock import as_utc
+from flux.domain.schedule import ScheduleType
+
 Overlap = Literal["skip", "allow", "queue"]
+OVERLAP_POLICIES: tuple[str, ...] = get_args(Overlap)
 Catchup = Literal["last", "all", "none"]
 
 _ALIASES = {
@@ -33,8 +38,39 @@ _NEAR = timedelta(hours=3)
 _STEPS = 5_000
 
 
+class Schedule(ABC):
+    """When something fires: `CronSchedule`, `IntervalSchedule` or `OnceSchedule`."""
+
+    __slots__ = ()
+    type: ClassVar[ScheduleType]
+
+    @abstractmethod
+    def next_run_time(self, base: datetime | None = None) -> datetime | None:
+        """The first moment after `base` (default: now), in UTC; None when there is none."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as the API takes them."""
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> Schedule:
+        """The schedule of `to_dict`; see the function of that name."""
+        return from_dict(config)
+
+    def should_run(self, moment: datetime, tolerance: float = 1.0) -> bool:
+        """Whether it fires at that moment, or has done so up to `tolerance` seconds before.
+
+        Example:
+            >>> from datetime import datetime, UTC
+            >>> cron("0 9 * * *").should_run(datetime(2026, 1, 2, 9, 0, 0, 500, tzinfo=UTC))
+            True
+        """
+        fires = self.next_run_time(as_utc(moment) - timedelta(seconds=tolerance))
+        return fires is not None and fires <= as_utc(moment)
+
+
 @dataclass(frozen=True, slots=True)
-class CronSchedule:
+class CronSchedule(Schedule):
     """Fires by a cron expression (5 fields, or 6 with seconds last) on the wall clock of a time zone."""
 
     cron_expression: str
@@ -42,7 +78,7 @@ class CronSchedule:
     overlap: Overlap = "skip"
     catchup: Catchup = "last"
 
-    type = "cron"
+    type = ScheduleType.CRON
 
     def __post_init__(self) -> None:
         _check(self.timezone, self.overlap, self.catchup)
@@ -105,7 +141,7 @@ class CronSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class IntervalSchedule:
+class IntervalSchedule(Schedule):
     """Fires every `interval` of elapsed time, from `start_time` (or the last fire) until `end_time`."""
 
     interval: timedelta
@@ -115,7 +151,7 @@ class IntervalSchedule:
     overlap: Overlap = "skip"
     catchup: Catchup = "last"
 
-    type = "interval"
+    type = ScheduleType.INTERVAL
 
     def __post_init__(self) -> None:
         _check(self.timezone, self.overlap, self.catchup)
@@ -155,7 +191,7 @@ class IntervalSchedule:
 
 
 @dataclass(frozen=True, slots=True)
-class OnceSchedule:
+class OnceSchedule(Schedule):
     """Fires at one moment."""
 
     run_time: datetime
@@ -163,7 +199,7 @@ class OnceSchedule:
     overlap: Overlap = "skip"
     catchup: Catchup = "last"
 
-    type = "once"
+    type = ScheduleType.ONCE
 
     def __post_init__(self) -> None:
         _check(self.timezone, self.overlap, self.catchup)
@@ -182,9 +218,6 @@ class OnceSchedule:
             "overlap": self.overlap,
             "catchup": self.catchup,
         }
-
-
-Schedule = CronSchedule | IntervalSchedule | OnceSchedule
 
 
 def cron(expression: str, timezone: str = "UTC", overlap: Overlap = "skip", catchup: Catchup = "last") -> CronSchedule:
@@ -269,8 +302,8 @@ def _check(timezone: str, overlap: str, catchup: str) -> None:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError, TypeError):
         raise ValueError(f"{timezone!r} is not a time zone: write an IANA name such as 'Europe/Berlin'.") from None
-    if overlap not in get_args(Overlap):
-        raise ValueError(f"overlap must be one of {', '.join(get_args(Overlap))}, not {overlap!r}.")
+    if overlap not in OVERLAP_POLICIES:
+        raise ValueError(f"overlap must be one of {', '.join(OVERLAP_POLICIES)}, not {overlap!r}.")
     if catchup not in get_args(Catchup):
         raise ValueError(f"catchup must be one of {', '.join(get_args(Catchup))}, not {catchup!r}.")
 
@@ -286,9 +319,7 @@ def _moment(value: datetime | str | None, timezone: str) -> datetime | None:
 
 
 def _aware(base: datetime | None) -> datetime:
-    if base is None:
-        return datetime.now(UTC)
-    return base.astimezone(UTC) if base.tzinfo else base.replace(tzinfo=UTC)
+    return datetime.now(UTC) if base is None else as_utc(base)
 
 
 def _offset(moment: datetime, zone: ZoneInfo) -> timedelta:

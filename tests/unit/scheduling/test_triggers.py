@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from flux.domain.schedule import OVERLAP_POLICIES, Schedule, ScheduleType, schedule_factory
 from flux.scheduling.triggers import cron, from_dict, interval, once
 
 
@@ -93,6 +94,40 @@ def test_wrong_schedules_say_what_is_wrong(make, words):
 )
 def test_plain_form_round_trips(schedule):
     assert from_dict(schedule.to_dict()).to_dict() == schedule.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "kind"),
+    [
+        (cron("0 9 * * *"), ScheduleType.CRON),
+        (interval(seconds=90), ScheduleType.INTERVAL),
+        (once("2026-03-01T09:00Z"), ScheduleType.ONCE),
+    ],
+)
+def test_schedules_have_one_base_and_a_type(schedule, kind):
+    assert isinstance(schedule, Schedule)
+    assert schedule.type is kind
+    assert schedule.to_dict()["type"] == str(kind)
+    assert Schedule.from_dict(schedule.to_dict()) == schedule_factory(schedule.to_dict()) == schedule
+    assert type(schedule).from_dict({**schedule.to_dict(), "overlap": "queue"}).overlap == "queue"
+    assert set(OVERLAP_POLICIES) == {"skip", "allow", "queue"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "tolerance", "runs"),
+    [
+        ("2026-01-02T09:00:00+00:00", 1, True),
+        ("2026-01-02T09:00:00.900000", 1, True),
+        ("2026-01-02T09:00:01.100000+00:00", 1, False),
+        ("2026-01-02T09:00:01.100000+00:00", 60, True),
+        ("2026-01-02T08:59:59+00:00", 1, False),
+        ("2026-01-02T10:00:00+01:00", 1, True),
+    ],
+)
+def test_whether_a_schedule_runs_at_a_moment(moment, tolerance, runs):
+    at = datetime.fromisoformat(moment)
+    assert cron("0 9 * * *").should_run(at, tolerance) is runs
+    assert once("2026-01-02T09:00Z").should_run(at, tolerance) is runs
 
 
 def test_dense_expression_near_a_change():
