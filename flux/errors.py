@@ -4,7 +4,8 @@
 FluxError                          code, status, exit_code, hint
 ├─ ExecutionError                  a task or workflow of the user's failed
 │  ├─ RetryError                   … after its retries
-│  └─ ExecutionTimeoutError        … by running out of time
+│  ├─ ExecutionTimeoutError        … by running out of time (also named ExecutionTimedOut)
+│  └─ BudgetExceededError, ModelProviderError
 ├─ NonDeterminismError             replayed code asks for something else than was recorded
 ├─ InvalidInputError               input or answer refused, with per-field errors
 ├─ NotFoundError                   nothing by that name or id
@@ -29,8 +30,10 @@ FluxError                          code, status, exit_code, hint
 ├─ StoreError                      the database refused
 ├─ ServerUnavailableError          no server answers at the address
 ├─ WorkerProcessCrashed            a runner died
-└─ UsageError                      the API was called in a way that cannot work
-   └─ GraphError                   a graph that cannot run
+├─ UsageError                      the API was called in a way that cannot work
+│  ├─ GraphError                   a graph that cannot run
+│  └─ TransientDurabilityError
+└─ PauseRequested                  kept for code that names it; so are the errors of hooks
 ```
 
 `code` is stable and machine-readable; `status` is the HTTP status and `exit_code` the process exit
@@ -41,7 +44,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class FluxError(Exception):
@@ -469,6 +475,54 @@ class PauseRequested(FluxError):
     """Kept for code that names it; a pause is a wait, nothing is raised at one."""
 
     code = "pause_requested"
+
+    def __init__(
+        self, name: str = "", output: Any = None, wake_at: datetime | None = None, wake_on_complete: str | None = None
+    ) -> None:
+        self.name = name
+        self.output = output
+        self.wake_at = wake_at
+        self.wake_on_complete = wake_on_complete
+        super().__init__(f"Pause '{name}' was requested.")
+
+
+class BudgetExceededError(ExecutionError):
+    """More was used than was allowed."""
+
+    code = "budget_exceeded"
+
+    def __init__(self, message: str = "A budget is exceeded.") -> None:
+        super().__init__(None, message)
+
+
+class ModelProviderError(ExecutionError):
+    """A provider of models failed."""
+
+    code = "model_provider_failed"
+
+    def __init__(self, message: str = "The provider of a model failed.") -> None:
+        super().__init__(None, message)
+
+
+class TransientDurabilityError(UsageError):
+    """Kept for code that names it; `durability="transient"` allows all that "durable" does."""
+
+    code = "transient_durability"
+
+
+class HookNotFoundError(NotFoundError):
+    """Kept for code that names it; there are no hooks."""
+
+    code = "hook_not_found"
+
+
+class HookNameConflictError(ConflictError):
+    """Kept for code that names it; there are no hooks."""
+
+    code = "hook_exists"
+
+
+ExecutionTimedOut = ExecutionTimeoutError
 
 
 def _describe(error: BaseException | None) -> str:

@@ -5,11 +5,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
+from flux.clock import as_utc
 from flux.codec import Payload
 from flux.domain.workflow import WorkflowRef
 from flux.records import record
+
+__all__ = [
+    "HUMAN_WAITS",
+    "TERMINAL_STATES",
+    "Child",
+    "EventRecord",
+    "ExecutionEvent",
+    "ExecutionEventType",
+    "ExecutionState",
+    "PausedEventValue",
+    "Wait",
+    "WaitKind",
+    "as_utc",
+]
 
 
 class ExecutionState(StrEnum):
@@ -174,6 +189,13 @@ class EventRecord:
     location: str = ""
     wait: Wait | None = None
     wait_id: str = ""
+
+
+class PausedEventValue(TypedDict):
+    """The value of a `WORKFLOW_PAUSED` event: the name of the pause, and what it shows."""
+
+    name: str
+    output: Any
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -15,7 +15,7 @@ from flux.domain.workflow import WorkflowRef
 from flux.engine.frame import CURRENT, current_call, current_frame
 from flux.engine.ports import ValueCodec
 
-__all__ = ["CURRENT", "ExecutionContext", "current_call"]
+__all__ = ["CURRENT", "CURRENT_CONTEXT", "ExecutionContext", "current_call"]
 
 T = TypeVar("T")
 _E = ExecutionEventType
@@ -56,6 +56,21 @@ class ExecutionContext(Generic[T]):
         Raises `ExecutionError` outside of an execution.
         """
         return current_frame().session.context
+
+    @staticmethod
+    def from_json(document: str | bytes | Mapping[str, Any]) -> ExecutionContext[Any]:
+        """The context that `to_json()` or `to_dict()` has described, or the HTTP API; for looking at.
+
+        Its values are plain, as they are in JSON. Raises `UsageError` for what describes no execution.
+
+        Example:
+            >>> ctx = hello.run("Ada")  # doctest: +SKIP
+            >>> ExecutionContext.from_json(ctx.to_json()).output  # doctest: +SKIP
+            'Hello, Ada'
+        """
+        from flux.engine.described import context_of
+
+        return context_of(document)
 
     @property
     def execution_id(self) -> str:
@@ -203,6 +218,10 @@ class ExecutionContext(Generic[T]):
         """`to_dict` as JSON text."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
 
+    def recorded(self) -> tuple[Execution, tuple[EventRecord, ...]]:
+        """What it shows, as it is stored: for who keeps it elsewhere."""
+        return self._execution, tuple(self._records)
+
     def _extend(self, records: Sequence[EventRecord], first_seq: int) -> None:
         """Take in events that have just been recorded."""
         self._records.extend(records)
@@ -228,6 +247,22 @@ class ExecutionContext(Generic[T]):
 
     def __repr__(self) -> str:
         return f"<ExecutionContext {self.ref} {self.execution_id} {self.state}>"
+
+
+class CurrentContext:
+    """The type of `CURRENT_CONTEXT`: the context of the running execution, where code expects a `ContextVar`."""
+
+    def get(self, *default: Any) -> Any:
+        """The context; outside of executions the default, else `LookupError` is raised."""
+        frame = CURRENT.get()
+        if frame is not None:
+            return frame.session.context
+        if default:
+            return default[0]
+        raise LookupError("No execution is running here.")
+
+
+CURRENT_CONTEXT = CurrentContext()
 
 
 class _Unread:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+from collections.abc import Sequence
+from typing import Any, Self
 
 from flux.codec import Codec, from_plain, to_plain
 from flux.engine.frame import CURRENT
 from flux.engine.injection import check_complete, fetch_configs, fetch_secrets
 from flux.errors import UsageError
-from flux.local.opening import open_store
-from flux.store import Store
+from flux.local.opening import from_outside, open_store
 
-T = TypeVar("T")
 _JSON = Codec("json")
 
 
@@ -40,11 +36,11 @@ class SecretManager:
         """Keep a secret, in place of an earlier one. Raises `UsageError` for what cannot be one."""
         if not isinstance(value, str):
             raise UsageError(f"The secret '{name}' is no text.", hint="Keep what is no text as JSON or in base64.")
-        _from_outside(lambda store: store.secrets.set(name, value))
+        from_outside(lambda store: store.secrets.set(name, value))
 
     def remove(self, name: str) -> None:
         """Forget a secret. Raises `SecretNotFoundError`."""
-        _from_outside(lambda store: store.secrets.remove(name))
+        from_outside(lambda store: store.secrets.remove(name))
 
     async def get(self, names: Sequence[str]) -> dict[str, str]:
         """Secrets by name. Raises `ValueError` that names the missing ones."""
@@ -57,7 +53,7 @@ class SecretManager:
 
     def all(self) -> list[str]:
         """The names of all secrets."""
-        return _from_outside(lambda store: store.secrets.names())
+        return from_outside(lambda store: store.secrets.names())
 
 
 class ConfigManager:
@@ -79,11 +75,11 @@ class ConfigManager:
     def save(self, name: str, value: Any) -> None:
         """Keep a config, in place of an earlier one. Raises `CodecError` for what JSON cannot carry."""
         payload = from_plain(to_plain(_JSON.encode(value)))
-        _from_outside(lambda store: store.configs.set(name, payload))
+        from_outside(lambda store: store.configs.set(name, payload))
 
     def remove(self, name: str) -> None:
         """Forget a config. Raises `ConfigNotFoundError`."""
-        _from_outside(lambda store: store.configs.remove(name))
+        from_outside(lambda store: store.configs.remove(name))
 
     async def get(self, names: Sequence[str]) -> dict[str, Any]:
         """Configs by name. Raises `ValueError` that names the missing ones."""
@@ -96,24 +92,4 @@ class ConfigManager:
 
     def all(self) -> list[str]:
         """The names of all configs."""
-        return _from_outside(lambda store: store.configs.names())
-
-
-def _from_outside(work: Callable[[Store], Awaitable[T]]) -> T:
-    """Do something with the store and come back when it is done; a running event loop waits meanwhile."""
-    if CURRENT.get() is not None:
-        raise UsageError(
-            "Secrets and configs are changed from outside of workflows.",
-            hint="Use `flux secrets` and `flux configs`, or a script of its own.",
-        )
-
-    async def session() -> T:
-        async with open_store() as store:
-            return await work(store)
-
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(session())
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(lambda: asyncio.run(session())).result()
+        return from_outside(lambda store: store.configs.names())

@@ -14,6 +14,9 @@ from typing import Any, TextIO
 FIELDS = ("execution_id", "task")
 """What a record may be about; given by `about`, or by `extra=` of one call."""
 
+logger = logging.getLogger("flux")
+"""For user code that wants one: `from flux import logger`."""
+
 _NOISY = ("httpx", "httpcore", "asyncio", "uvicorn.access")
 _about: ContextVar[dict[str, str]] = ContextVar("about", default={})  # noqa: B039 - never written in place
 
