@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from flux.codec import Codec, Payload
-from flux.domain import EventRecord, LogLine
+from flux.domain import EventRecord, Inquiry, InquiryKind, LogLine
 from flux.store.secrets import Secrets
 
 
@@ -31,6 +31,12 @@ class Secrecy:
         """What is stored of a worker's events; of those that are sent again the same."""
         # Whether another process has changed the secrets is not asked here: this is the hot path, and starts ask.
         return tuple(map(self._event, events)) if self._secrets.known.active else events
+
+    async def inquiry(self, inquiry: Inquiry) -> Inquiry:
+        """A question, with what is to be kept as it is stored."""
+        if inquiry.kind is not InquiryKind.CACHE_WRITE or inquiry.value is None:
+            return inquiry
+        return replace(inquiry, value=await self.payload(inquiry.value))
 
     async def lines(self, lines: Sequence[LogLine]) -> Sequence[LogLine]:
         """Output; what a process writes past its runner has been looked at by nobody yet."""

@@ -72,7 +72,8 @@ async def dry_run(
         detail = f"the code awaited something outside of Flux for more than {patience:g} s"
         return Verdict(Outcome.UNDECIDED, detail)
     except Exception as error:
-        return Verdict(Outcome.UNDECIDED, f"the history cannot be replayed: {type(error).__name__}: {error}")
+        detail = f"the history cannot be replayed: {type(error).__name__}: {error}"
+        return _redacted(Verdict(Outcome.UNDECIDED, detail), codec)
     return _redacted(session.verdict, codec)
 
 

@@ -149,7 +149,7 @@ class EmbeddedPort:
         """What an execution asks for. Raises `StaleClaimError` unless this worker holds it."""
         if self._presence.running(worker, execution_id) is None:
             raise StaleClaimError(f"Execution '{execution_id}' is not held by worker '{worker}'.")
-        return await self._desk.ask(inquiry)
+        return await self._desk.ask(await self._secrecy.inquiry(inquiry))
 
     async def heartbeat(self, worker: str, running: Sequence[str]) -> None:
         """Extend the lease of the worker and of what it runs.

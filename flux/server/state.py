@@ -61,6 +61,7 @@ class Services:
     async def running(self) -> AsyncIterator[None]:
         """Background loops while the server runs; open streams and waiters end with it."""
         self.bus.mark.skip_to(await self.store.executions.last_position())
+        await self.store.secrets.redactor()  # known before the first event comes
         tasks = [
             asyncio.create_task(self.dispatcher.run(), name="flux-dispatcher"),
             asyncio.create_task(self.timers.run(), name="flux-timers"),

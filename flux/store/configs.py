@@ -8,23 +8,33 @@ from functools import partial
 from flux.clock import Clock
 from flux.codec import Payload
 from flux.domain.naming import check_key
-from flux.errors import ConfigNotFoundError
+from flux.errors import ConfigNotFoundError, UsageError
 from flux.store.committer import Committer
 from flux.store.driver import Driver, Transaction
+from flux.store.secrets import Secrets
 
 
 class Configs:
     """JSON values by name."""
 
-    def __init__(self, driver: Driver, committer: Committer, clock: Clock) -> None:
+    def __init__(self, driver: Driver, committer: Committer, clock: Clock, secrets: Secrets) -> None:
         self._driver = driver
         self._sql = driver.statements
         self._submit = committer.submit
         self._clock = clock
+        self._secrets = secrets
 
     async def set(self, name: str, value: Payload) -> None:
-        """Keep a value, in place of an earlier one. Raises `UsageError` for a name that cannot be one."""
+        """Keep a value, in place of an earlier one.
+
+        Raises `UsageError` for a name that cannot be one, and for a value that contains a secret.
+        """
         check_key("config", name)
+        if (await self._secrets.redactor()).found(value.data):
+            raise UsageError(
+                f"The config '{name}' contains a secret, and configs are shown.",
+                hint="Keep all of it as a secret, and ask for it with `secret_requests`.",
+            )
         await self._submit(partial(self._put, name, value))
 
     async def get(self, names: Iterable[str]) -> dict[str, Payload]:

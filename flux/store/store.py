@@ -63,7 +63,7 @@ class Store:
         self.logs = Logs(driver, self.committer)
         self.cache = Cache(driver, self.committer, clock)
         self.secrets = Secrets(driver, self.committer, clock, Seal(secrets_key or _no_key, "flux secrets"))
-        self.configs = Configs(driver, self.committer, clock)
+        self.configs = Configs(driver, self.committer, clock, self.secrets)
 
     @classmethod
     async def open(

@@ -80,6 +80,7 @@ class Capture:
         execution_id, task = current_call() or ("", "")
         now = time.monotonic()
         lines = self.redactor.redact(text).splitlines() or [""]
+        logger = self.redactor.redact(logger)
         with self._lock:
             allowed = self._take(self._meter(execution_id, now), execution_id, len(lines), now)
             cut = [line[: self._limits.line] for line in lines[:allowed]]

@@ -91,7 +91,8 @@ async def listening(app):
 
 @pytest.fixture(params=["embedded", "remote"])
 async def bench(request, tmp_path):
-    store = await Store.open(f"sqlite:///{tmp_path / 'flux.db'}", synchronous="normal")
+    url = f"sqlite:///{tmp_path / 'flux.db'}"
+    store = await Store.open(url, synchronous="normal", secrets_key=lambda: b"secrets-key")
     app = create_app(Settings(home=str(tmp_path)), store, tokens=Tokens("boot", b"key"))
     services = app.state.services
     async with contextlib.AsyncExitStack() as stack:

@@ -261,6 +261,11 @@ async def test_what_running_code_asks_for(bench):
         assert await bench.port.ask("w1", claim.execution.id, write) == {}
         read = Inquiry(InquiryKind.CACHE_READ, ("k", "missing"))
         assert await bench.port.ask("w1", claim.execution.id, read) == {"k": kept}
+        await bench.services.store.secrets.set("A", "hunter2!")
+        await bench.services.store.configs.set("c", Payload(b'{"n":1}'))
+        for kind, answer in ((InquiryKind.SECRETS, {"A": b'"hunter2!"'}), (InquiryKind.CONFIGS, {"c": b'{"n":1}'})):
+            told = await bench.port.ask("w1", claim.execution.id, Inquiry(kind, ("A", "c")))
+            assert {name: payload.data for name, payload in told.items()} == answer
 
 
 async def test_only_the_holder_of_an_execution_may_ask(bench):

@@ -42,6 +42,13 @@ async def test_a_config_is_kept_replaced_listed_and_forgotten(store):
         await store.configs.remove("limits")
 
 
+async def test_a_config_is_no_place_for_a_secret(store):
+    await store.secrets.set("A", "hunter2!")
+    with pytest.raises(UsageError, match="contains a secret"):
+        await store.configs.set("url", from_plain({"url": "https://x/?key=hunter2%21"}))
+    assert await store.configs.names() == []
+
+
 @pytest.mark.parametrize("name", ["", " A", "A ", "a\nb", "x" * 256])
 async def test_names_that_cannot_be_used(store, name):
     with pytest.raises(UsageError, match="cannot name a secret"):

@@ -196,6 +196,28 @@ async def test_a_worker_is_given_what_its_execution_asks_for(client, flux, worke
     assert answers == [{"A": SECRET}, {"c": [1]}]
 
 
+async def test_a_cached_result_with_a_secret_is_sealed(client, flux, worker, publish, tmp_path, store):
+    await client.post("/admin/secrets", json={"name": "A", "value": SECRET})
+    await publish("keeps")
+
+    async def script(run):
+        await run.start()
+        await flux.port.ask("w1", run.id, Inquiry(InquiryKind.CACHE_WRITE, ("k",), from_plain(SECRET)))
+        await run.complete()
+
+    worker.scripts["keeps"] = script
+    await client.post("/workflows/keeps/run/sync", json=1)
+    assert (await store.cache.get("k")).encoding == "sealed"
+    assert await in_the_file(store, tmp_path) == []
+
+
+async def test_what_a_server_knew_before_it_was_restarted_it_knows_again(settings, store):
+    await store.secrets.set("A", SECRET)
+    app = create_app(settings, store, tokens=Tokens("boot", b"key"))
+    async with app.router.lifespan_context(app):
+        assert store.secrets.known.redact(SECRET) == HIDDEN
+
+
 async def test_what_a_worker_does_not_know_to_be_a_secret_is_sealed_by_the_server(
     client, flux, worker, publish, tmp_path, store
 ):
