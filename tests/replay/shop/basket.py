@@ -1,0 +1,6 @@
+"""What the source report of the recorded history has read."""
+
+
+def total(items):
+    """Sum."""
+    return sum(items)
