@@ -11,6 +11,7 @@ from flux.cli.inputs import parse_input
 from flux.cli.moment import clock, show_moment, shown
 from flux.cli.options import ExecutionId, FormatOption, Input, ServerUrl, WaitName, example, new_app
 from flux.cli.render import age, fields, put, put_json, put_json_line, table, talk, took
+from flux.cli.replay import replay
 from flux.cli.session import on_server
 
 if TYPE_CHECKING:
@@ -113,6 +114,11 @@ def events(
                 put(_line(event))
 
     on_server(server_url, work)
+
+
+app.command("replay", epilog=example("flux execution replay 7f3a91c2", "flux execution replay 7f3a91c2 --no-step"))(
+    replay
+)
 
 
 @app.command("cancel", epilog=example("flux execution cancel 7f3a91c2 9c2e04b7"))

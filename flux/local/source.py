@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from flux.engine.workflow import Workflow
@@ -19,4 +20,9 @@ def source_digest(workflow: Workflow[Any, Any]) -> str:
         lines, _ = inspect.findsource(workflow.func) if file else ([], 0)
     except (OSError, TypeError):
         lines = []
+    return digest_of(lines)
+
+
+def digest_of(lines: Sequence[str]) -> str:
+    """Digest of a file's lines, each with its end."""
     return LOCAL + (hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest() if lines else "")
