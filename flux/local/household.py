@@ -54,6 +54,7 @@ class Household:
         self._here: set[str] = set()
         self._again: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stirred = asyncio.Event()
         self.alone = True
         self.contexts: dict[str, ExecutionContext[Any]] = {}
 
@@ -111,7 +112,9 @@ class Household:
         """Come back when nothing goes on by itself. The first error of any ends all."""
         try:
             while self._tasks:
-                done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+                await self._stirred.wait()
+                self._stirred.clear()
+                done = {task for task in self._tasks if task.done()}
                 self._tasks -= done
                 for task in done:
                     task.result()
@@ -190,7 +193,9 @@ class Household:
         self.take(await self._store.executions.get(execution_id))
 
     def _spawn(self, work: Coroutine[Any, Any, None], context: Context | None) -> None:
-        self._tasks.add(asyncio.get_running_loop().create_task(work, context=context))
+        task = asyncio.get_running_loop().create_task(work, context=context)
+        task.add_done_callback(lambda _: self._stirred.set())
+        self._tasks.add(task)
 
 
 def _tell(session: Session, events: Iterable[EventRecord]) -> None:

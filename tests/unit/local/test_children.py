@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 from pydantic import BaseModel, Field
@@ -21,12 +22,14 @@ from flux.errors import (
     NonDeterminismError,
     NotPausedError,
     RetryError,
+    StoreError,
     UsageError,
     WaitAmbiguousError,
     WaitNotFoundError,
     WorkflowNotFoundError,
 )
 from flux.local.host import LocalHost
+from flux.local.journal import LocalJournal
 from flux.store import Store
 from flux.tasks import Graph, parallel, pause, sleep
 
@@ -538,3 +541,24 @@ def test_nobody_is_asked():
     with pytest.raises(ConflictError):
         parent.resume(ctx.execution_id, 1)
     assert NotPausedError.status == 409
+
+
+async def test_an_error_around_a_child_ends_all(store):
+    class Broken(LocalJournal):
+        """Refuses what children write."""
+
+        def append(self, events, *, release=False):
+            if not self.of_child:
+                return super().append(events, release=release)
+            refused = asyncio.get_running_loop().create_future()
+            refused.set_exception(StoreError("the disk is full"))
+            return refused
+
+        def __init__(self, store, execution, told):
+            super().__init__(store, execution, told)
+            self.of_child = bool(execution.parent_id)
+
+    host = LocalHost(store, Codec("pkl", b"key"), SystemClock(), journal=partial(Broken, store))
+    with pytest.raises(StoreError, match="the disk is full"):
+        await asyncio.wait_for(host.start(parent, 1), 20)
+    assert host.sessions == {}
