@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from flux.clock import to_datetime, to_micros
 from flux.domain.saved import SavedHistory
@@ -34,6 +34,7 @@ class FluxEnv:
         start: what the clock shows at the beginning; a day in June 2025 unless given.
         secrets: what `secrets` holds at the beginning.
         configs: what `configs` holds at the beginning.
+        serializer: "json" refuses values that JSON cannot carry, as the setting of that name does.
 
     Attributes:
         runs: all runs so far.
@@ -45,12 +46,13 @@ class FluxEnv:
         start: datetime | None = None,
         secrets: Mapping[str, str] | None = None,
         configs: Mapping[str, Any] | None = None,
+        serializer: Literal["pkl", "json"] = "pkl",
     ) -> None:
         self._clock = FakeClock(START if start is None else to_micros(start))
         self._fakes = Fakes()
         self._answers = Answers()
         self._given = Given()
-        self._bench = Bench(self._clock, self._fakes, self._answers, self._given)
+        self._bench = Bench(self._clock, self._fakes, self._answers, self._given, serializer)
         self._bridge = Bridge()
         self.secrets.update(secrets or {})
         self.configs.update(configs or {})

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
 from flux.clock import Clock, to_datetime
-from flux.domain import WorkflowRef
+from flux.domain import Execution, WorkflowRef
 from flux.engine.injection import for_handler
 from flux.engine.options import WorkflowOptions
 from flux.engine.quiet import FluxFuture
@@ -115,6 +115,10 @@ class Fakes:
         self._fakes.insert(0, fake)
         if (ref := fake.unknown_workflow) is not None:
             self.workflows.append(Elsewhere(ref))
+
+    def code_of(self, execution: Execution) -> Workflow[Any, Any] | None:
+        """What stands in for the code of an execution that is defined elsewhere."""
+        return next((workflow for workflow in self.workflows if workflow.ref == execution.ref), None)
 
     def task(self, attempt: Attempted, body: Body) -> Body:
         """What runs for a call of a task: a fake, or the task's own body."""

@@ -31,7 +31,7 @@ class Trap:
 
     Attributes:
         option: the name of the argument that asked for it.
-        strike: does it to the activation that runs.
+        strike: does it, given an activation of the run or of a child.
     """
 
     option: str
@@ -53,18 +53,14 @@ class Trap:
             return point.func is attempt.task.func
         return isinstance(point, str) and point in (attempt.task.name, attempt.call.name)
 
-    def during(self, attempt: Attempted, root: Session, body: Body) -> Body:
-        """A task's body during which it happens: even a quick one is still running when the time comes.
-
-        Args:
-            root: the activation that it happens to.
-        """
+    def during(self, attempt: Attempted, body: Body) -> Body:
+        """A task's body during which it happens: even a quick one is still running when the time comes."""
 
         async def caught() -> Any:
-            recorder = attempt.session.recorder
-            if recorder.pending:
-                recorder.flush()  # a task that runs for a while is seen to have started
-            self.spring(root)
+            session = attempt.session
+            if session.recorder.pending:
+                session.recorder.flush()  # a task that runs for a while is seen to have started
+            self.spring(session)
             await body()
             return await hang()
 
@@ -96,10 +92,14 @@ class CrashingJournal:
         return _unheard(self._journal.append(events[:left], release=release and left == len(events)))
 
     def _counted(self, written: asyncio.Future[int], number: int) -> asyncio.Future[int]:
-        """Others write events too: those of the server, and what becomes of children."""
+        """Others write events too: the host, and the store what becomes of children."""
+
+        def count(done: asyncio.Future[int]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self._durable = max(self._durable, done.result() + number - 1)
+
         self._durable += number
-        if written.done() and not written.cancelled() and written.exception() is None:
-            self._durable = max(self._durable, written.result() + number - 1)
+        _when_done(written, count)
         return written
 
     def progress(self, source_id: str, name: str, value: str) -> None:
@@ -114,8 +114,13 @@ def _unheard(written: asyncio.Future[int]) -> asyncio.Future[int]:
     def crash(done: asyncio.Future[int]) -> None:
         lost.set_exception(done.exception() or Crash())
 
-    if written.done():
-        crash(written)
-    else:
-        written.add_done_callback(crash)
+    _when_done(written, crash)
     return lost
+
+
+def _when_done(future: asyncio.Future[int], tell: Callable[[asyncio.Future[int]], None]) -> None:
+    """At once, where it is done already."""
+    if future.done():
+        tell(future)
+    else:
+        future.add_done_callback(tell)

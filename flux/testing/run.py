@@ -7,14 +7,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Self
 
+from flux.codec.exceptions import traceback_of
 from flux.domain import ExecutionState
 from flux.engine.context import ExecutionContext
 from flux.engine.workflow import Workflow
 from flux.errors import UsageError
-from flux.testing.bench import Act, Bench, Standing, children_of
+from flux.testing.bench import Act, Bench
 from flux.testing.bridge import Bridge
 from flux.testing.events import Events
 from flux.testing.points import Point
+from flux.testing.standing import Standing
 
 
 class Run:
@@ -40,7 +42,7 @@ class Run:
     @property
     def has_begun(self) -> bool:
         """Its first step has been made."""
-        return self._pending is None and self.execution_id in self._bench.standings
+        return self._pending is None and self.execution_id in self._bench.standings.known
 
     @property
     def context(self) -> ExecutionContext[Any]:
@@ -62,8 +64,9 @@ class Run:
 
         Raises `AssertionError` when it has done neither.
         """
+        __tracebackhide__ = True
         if self.has_failed and isinstance(self.output, BaseException):
-            raise self.output
+            raise _located(self.output)
         if not self.has_succeeded:
             raise AssertionError(f"{self!r} has no result:\n{self.events}")
         return self.output
@@ -81,8 +84,8 @@ class Run:
     @property
     def children(self) -> list[Run]:
         """The executions that it has started with `call`, in order."""
-        ids = children_of(self._current.history)
-        return [Run(self._bench, self._bridge, self._bench.workflows[one], one) for one in ids]
+        workflows = self._bench.standings.workflows
+        return [Run(self._bench, self._bridge, workflows[one], one) for one in self._current.children]
 
     @property
     def family(self) -> list[Run]:
@@ -185,7 +188,7 @@ class Run:
     def _step(self, act: Act, crash_at: Point | None = None, cancel_at: Point | None = None) -> Self:
         if self._pending is not None:
             raise UsageError("A step of this run has not been awaited yet.", hint="Write `await` before it.")
-        self._bench.workflows[self.execution_id] = self.workflow
+        self._bench.standings.workflows[self.execution_id] = self.workflow
         step = self._bench.step(self.execution_id, act, self._bench.traps.make(crash_at, cancel_at))
         if self._bridge.in_loop:
             self._pending = step
@@ -206,7 +209,7 @@ class Run:
                 f"This run of '{self.workflow.name}' has not been awaited.",
                 hint="In an async test: `run = await flux_env.run(…)`, `await run.answer(…)`.",
             )
-        return self._bench.standings[self.execution_id]
+        return self._bench.standings.known[self.execution_id]
 
     def __repr__(self) -> str:
         if not self.has_begun:
@@ -217,3 +220,14 @@ class Run:
         if self.waiting_for:
             told += f", waits for {', '.join(self.waiting_for)}"
         return told + (f", {self.output}>" if self.has_failed else ">")
+
+
+def _located(error: BaseException) -> BaseException:
+    """An error with a note that says where it was raised, as it was recorded."""
+    raised = error
+    while isinstance(inner := getattr(raised, "inner_exception", None), BaseException):
+        raised = inner
+    where = traceback_of(raised)
+    if where and where not in getattr(error, "__notes__", ()):
+        error.add_note(where)
+    return error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import Context
 from datetime import timedelta
@@ -26,11 +26,15 @@ class Traps:
 
     Args:
         host: who runs them.
+        root_of: id of the execution that has started another one, or the one before it, and so on.
     """
 
-    def __init__(self, clock: Clock, host: Callable[[], LocalHost]) -> None:
+    def __init__(
+        self, clock: Clock, host: Callable[[], LocalHost], root_of: Callable[[Execution], Awaitable[str]]
+    ) -> None:
         self._clock = clock
         self._host = host
+        self._root_of = root_of
         self._laid: dict[str, Sequence[Trap]] = {}
         self._requests: set[asyncio.Task[None]] = set()
 
@@ -69,10 +73,9 @@ class Traps:
 
     def task(self, attempt: Attempted, body: Body) -> Body:
         """The body of a task, of the run or of its children, or one during which a trap is sprung."""
-        root = self._root(attempt.session)
-        for trap in self._laid.get(root.execution_id, ()):
+        for trap in self._laid.get(self._root(attempt.session).execution_id, ()):
             if trap.is_at(attempt):
-                return trap.during(attempt, root, body)
+                return trap.during(attempt, body)
         return body
 
     def _root(self, session: Session) -> Session:
@@ -83,15 +86,17 @@ class Traps:
     async def _watch(self, execution_id: str, trap: Trap) -> None:
         assert isinstance(trap.point, timedelta)
         await self._clock.sleep(trap.point.total_seconds())
-        if (session := self._host().sessions.get(execution_id)) is not None:
-            trap.spring(session)
+        for session in list(self._host().sessions.values()):
+            if await self._root_of(session.execution) == execution_id and not trap.sprung:
+                trap.spring(session)
 
     def _request_cancel(self, session: Session) -> None:
         """Ask for the end of what runs, as a person would; what goes wrong with that fails the run."""
+        root = self._root(session)
 
         async def request() -> None:
             try:
-                await self._host().cancel(session.workflow, session.execution_id)
+                await self._host().cancel(root.workflow, root.execution_id)
             except Exception as error:
                 session.fail(error)
 

@@ -86,6 +86,44 @@ def test_a_crash_after_any_event_of_the_parent_changes_nothing() -> None:
             assert run.proceed().result() == EXPECTED, f"after a crash behind event {number}"
 
 
+def test_a_crash_leaves_one_child_paused_and_takes_the_other_up(env: FluxEnv) -> None:
+    @workflow
+    async def resting(ctx) -> str:
+        return await pause("left")
+
+    @workflow
+    async def busy(ctx) -> str:
+        await sleep(DAY)
+        return await charge("green")
+
+    @workflow
+    async def both(ctx) -> list[str]:
+        return await parallel(call(resting), call(busy))
+
+    run = env.run(both, crash_at=timedelta(hours=5))
+    assert run.proceed().waiting_for == ["left"]
+    assert run.children[1].output == "receipt for green"
+    assert run.answer("here").result() == ["here", "receipt for green"]
+
+
+def test_what_a_finished_parent_has_left_running_is_taken_up(env: FluxEnv) -> None:
+    @workflow
+    async def later(ctx) -> str:
+        await sleep(DAY)
+        return "done"
+
+    @workflow
+    async def starter(ctx) -> str:
+        return await call(later, mode="async")
+
+    with FluxEnv() as whole:
+        events = len(whole.run(starter).events)
+    run = env.run(starter, crash_at=events)
+    assert run.has_succeeded
+    assert not run.children[0].has_succeeded
+    assert run.proceed().children[0].output == "done"
+
+
 def test_cancelling_the_parent_cancels_the_child(env: FluxEnv) -> None:
     undone.clear()
     run = env.run(order, cancel_at="charge")

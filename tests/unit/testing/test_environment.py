@@ -105,6 +105,15 @@ def test_files_of_an_output_storage_are_thrown_away() -> None:
     assert not file.parent.parent.exists()
 
 
+def test_values_can_be_held_to_json() -> None:
+    @workflow
+    async def w(ctx) -> object:
+        return object()
+
+    with FluxEnv(serializer="json") as env:
+        assert "$" in str(env.run(w).output)
+
+
 def test_the_clock_begins_where_it_is_told_to() -> None:
     @workflow
     async def moment(ctx) -> datetime:

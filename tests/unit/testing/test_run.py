@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from flux import task, workflow
 from flux.errors import (
+    ExecutionError,
     ExecutionFinishedError,
     ExecutionTimeoutError,
     InvalidInputError,
@@ -191,6 +192,23 @@ def test_the_result_of_a_failed_run_is_its_error(env: FluxEnv) -> None:
     assert repr(run) == "<run of broken: FAILED after 2 events, nothing there>"
     with pytest.raises(LookupError, match="nothing there"):
         run.result()
+
+
+def test_an_error_says_where_it_was_raised(env: FluxEnv) -> None:
+    @task.with_options(retry_max_attempts=1)
+    async def divide(a: int, b: int) -> float:
+        return a / b
+
+    @workflow
+    async def w(ctx) -> float:
+        return await divide(1, 0)
+
+    run = env.run(w)
+    for _ in range(2):
+        with pytest.raises(ExecutionError) as caught:
+            run.result()
+    (note,) = caught.value.__notes__
+    assert "return a / b" in note
 
 
 # -- replay --------------------------------------------------------------------------------------
