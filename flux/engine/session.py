@@ -39,6 +39,8 @@ _S = ExecutionState
 RESUMABLE = frozenset({_S.PAUSED, _S.RESUMING, _S.RESUME_SCHEDULED, _S.RESUME_CLAIMED})
 SHORT_WAIT = 1.0
 """Seconds below which a timer is kept in memory only."""
+CHILD_GRACE = 0.05
+"""Seconds for which a parent stays where it is after a child was started or has ended: short ones cost it no replay."""
 OUTSIDE_POLL = 0.5
 """Seconds between looks at code that awaits only the outside world while waits are open."""
 
@@ -448,7 +450,17 @@ class Session:
             self.recorder.note_paused(self.waits.human)
             self.context._show(self.waits.human[0].output)
             self._let_go()
-        elif not self.local or (self.waits.resting_below and not self.waits.backing_off):
+        elif not self.local:
+            self._suspend()
+        elif self.waits.resting_below and not self.waits.backing_off:
+            self._let_go()
+
+    def _suspend(self) -> None:
+        """Let go, unless a child was started or has ended just now: the next end may be about to come."""
+        left = self.waits.stirred + CHILD_GRACE - self.loop.time()
+        if left > 0:
+            self._look_again(left)
+        else:
             self._let_go()
 
     def _is_waiting(self) -> bool:
@@ -466,9 +478,13 @@ class Session:
         works = self.moving or self.recorder.unsettled or not self.releaser.idle
         return not ends and not works and not awaits_outside(self.tasks)
 
-    def _look_again(self) -> None:
-        if self._poll is None or self._poll.when() <= self.loop.time():
-            self._poll = self.loop.call_later(OUTSIDE_POLL, self.releaser.wake, context=Context())
+    def _look_again(self, delay: float = OUTSIDE_POLL) -> None:
+        now = self.loop.time()
+        if self._poll is not None:
+            if now < self._poll.when() <= now + delay:
+                return
+            self._poll.cancel()
+        self._poll = self.loop.call_later(delay, self.releaser.wake, context=Context())
 
     def _owns(self, context: Context) -> bool:
         frame = context.get(CURRENT)

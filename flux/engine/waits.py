@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING
 
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
@@ -22,13 +23,18 @@ def _unread(history: History, wait_id: str) -> list[EventRecord]:
 
 
 class Waits:
-    """Open waits by id, and the answers recorded for them."""
+    """Open waits by id, and the answers recorded for them.
+
+    Attributes:
+        stirred: when a wait for a child was opened or answered last, by the loop's clock.
+    """
 
     def __init__(self, history: History, calls: CallCounter) -> None:
         self._calls = calls
         self._answers = {wait_id: _unread(history, wait_id) for wait_id in history.answers}
         self._open: dict[str, tuple[Wait, FluxFuture]] = {}
         self._resting: set[str] = set()
+        self.stirred = -math.inf
         self._timers: set[asyncio.Task[None]] = set()
 
     @property
@@ -66,6 +72,8 @@ class Waits:
         """Open a wait; the future resolves with the answering event, or None when its time has come."""
         future = FluxFuture(loop=loop)
         self._open[wait.id] = (wait, future)
+        if wait.kind is WaitKind.CHILD:
+            self.stirred = loop.time()
         if answers := self._answers.get(wait.id):
             future.set_result(answers.pop(0))
         return future
@@ -83,6 +91,8 @@ class Waits:
         entry = self._open.get(event.wait_id)
         if entry is not None and not entry[1].done():
             entry[1].set_result(event)
+            if entry[0].kind is WaitKind.CHILD:
+                self.stirred = entry[1].get_loop().time()
         else:
             self._answers.setdefault(event.wait_id, []).append(event)
 

@@ -3,9 +3,10 @@ import asyncio
 import pytest
 
 from flux.dispatch.bus import Committed
-from flux.dispatch.port import Assigned, RunnerDied
-from flux.domain import ExecutionEventType, ExecutionState
+from flux.dispatch.port import Answered, Assigned, RunnerDied
+from flux.domain import Child, Execution, ExecutionEventType, ExecutionState, Wait, WaitKind
 from flux.errors import ConflictError, StaleClaimError
+from flux.store import Append, Change
 
 E = ExecutionEventType
 
@@ -245,3 +246,34 @@ async def test_a_run_that_cannot_be_stored_keeps_no_slot(world, ref):
     with pytest.raises(ConflictError):
         await world.dispatcher.submit(known)
     assert world.presence.get("w1").reserved == 0
+
+
+async def test_what_a_commit_did_to_others_is_published_and_offered(world, ref):
+    connection = world.join()
+    await world.executions.start(ref, 1)
+    parent = await world.dispatcher.claim("w1", await world.assigned(connection))
+    child = Child("c1", ref)
+    wait = Wait("call-1", "call", WaitKind.CHILD, child=child)
+    opened = world.event(E.TASK_WAITING, parent, "call-1", "2", wait=wait)
+    with world.bus.subscribe() as subscription:
+        append = Append(parent.execution.id, parent.execution.generation, (opened,))
+        world.dispatcher.announce((await world.store.executions.append(append)).others)
+        messages = await subscription.batch(5)
+        assert ("c1", ()) in [(one.execution.id, one.events) for one in messages if isinstance(one, Committed)]
+    claim = await world.dispatcher.claim("w1", await world.assigned(connection))
+    assert claim.execution.id == "c1"
+    done = world.event(E.WORKFLOW_COMPLETED, claim, value="3")
+    append = Append("c1", claim.execution.generation, (done,), release=True)
+    world.dispatcher.announce((await world.store.executions.append(append)).others)
+    (told,) = await connection.batch(5)
+    assert isinstance(told, Answered)
+    assert (told.execution_id, told.event.type) == (parent.execution.id, E.TASK_CHILD_COMPLETED)
+
+
+async def test_local_executions_are_never_offered(world, ref):
+    connection = world.join()
+    execution = Execution("e9", ref, ExecutionState.CREATED, owner="local:h:1")
+    created = await world.store.executions.create(execution)
+    world.dispatcher.announce([Change(created, ready=True)])
+    await world.dispatcher.match()
+    assert await connection.batch(0.01) == []
