@@ -48,7 +48,10 @@ class Assignment:
 
 @dataclass(slots=True)
 class Worker:
-    """One registered worker; `reserved` slots are those of claims that are being committed."""
+    """One registered worker; `reserved` slots are those of claims that are being committed.
+
+    `gone` is set when it has left, or a new process has taken its name.
+    """
 
     registration: Registration
     embedded: bool
@@ -62,6 +65,7 @@ class Worker:
     warm: set[str] = field(default_factory=set)
     queue: deque[Delivery] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def name(self) -> str:
@@ -135,6 +139,7 @@ class Presence:
         if known is not None:
             known.session += 1
             known.wake.set()
+            known.gone.set()
         now = self._clock.now()
         self._workers[registration.name] = Worker(
             registration, embedded, registered_at=now, last_seen=now, lease=self._clock.monotonic() + LEASE
@@ -177,6 +182,7 @@ class Presence:
         worker.connected = False
         worker.session += 1
         worker.wake.set()
+        worker.gone.set()
         return [assignment.execution for assignment in worker.assigned.values()]
 
     def expired(self) -> list[str]:

@@ -45,7 +45,7 @@ class Questions:
         self._closed = False
 
     async def ask(self, digest: str, deadline: float, question: Callable[[str], Delivery]) -> Any:
-        """The answer of the best worker for that code version; None without one, or after the deadline.
+        """The answer of the best worker for that code version; None without one, without it, or after the deadline.
 
         Raises `ServerUnavailableError` when the server closes first: what cannot be asked cannot be decided.
         """
@@ -56,15 +56,17 @@ class Questions:
         name = choose(candidates, digest)
         if name is None:
             return None
-        request_id = self._ids()
-        answer = self._open[request_id] = asyncio.get_running_loop().create_future()
+        request_id, loop = self._ids(), asyncio.get_running_loop()
+        answer = self._open[request_id] = loop.create_future()
+        gone = loop.create_task(self._presence.get(name).gone.wait())
         try:
             self._presence.deliver(name, question(request_id))
-            done, _ = await asyncio.wait((answer,), timeout=deadline)
+            await asyncio.wait((answer, gone), timeout=deadline, return_when=asyncio.FIRST_COMPLETED)
             if answer.cancelled():
                 raise _closing()
-            return answer.result() if done else None
+            return answer.result() if answer.done() else None
         finally:
+            gone.cancel()
             del self._open[request_id]
 
     @property
