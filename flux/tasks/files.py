@@ -36,18 +36,16 @@ class LocalFileStorage(OutputStorage):
 
     def store(self, reference_id: str, value: Any) -> OutputStorageReference:
         """Write the value in one step. Raises `CodecError` for what cannot be stored."""
-        home, codec = _surroundings()
-        payload = codec.encode(value)
+        payload = _codec().encode(value)
         suffix = _SUFFIXES.get(payload.encoding, payload.encoding)
-        file = self._place(home) / f"{quote(reference_id, safe='')}.{suffix}"
+        file = self._place() / f"{quote(reference_id, safe='')}.{suffix}"
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(file, payload.data)
         return OutputStorageReference("local_file", reference_id, {"path": str(file), "encoding": payload.encoding})
 
     def retrieve(self, reference: OutputStorageReference) -> Any:
         """Read the value. Raises `OutputNotFoundError` with the path when the file is gone."""
-        home, codec = _surroundings()
-        file = self._file(home, reference)
+        file = self._file(reference)
         try:
             data = file.read_bytes()
         except FileNotFoundError:
@@ -55,26 +53,36 @@ class LocalFileStorage(OutputStorage):
                 f"The output '{reference.reference_id}' is not in its file '{file}'.",
                 hint="Files stay on the machine that wrote them: continue the execution there, or restore the file.",
             ) from None
-        return codec.decode(Payload(data, reference.metadata.get("encoding", "json")))
+        return _codec().decode(Payload(data, reference.metadata.get("encoding", "json")))
 
     def delete(self, reference: OutputStorageReference) -> None:
         """Remove the file."""
-        self._file(_surroundings()[0], reference).unlink(missing_ok=True)
+        self._file(reference).unlink(missing_ok=True)
 
-    def _place(self, home: Path) -> Path:
-        return self._folder or home / FOLDER
+    def _place(self) -> Path:
+        return self._folder or _home() / FOLDER
 
-    def _file(self, home: Path, reference: OutputStorageReference) -> Path:
+    def _file(self, reference: OutputStorageReference) -> Path:
         """Where it is now: the folder may have been moved since."""
-        return self._place(home) / Path(str(reference.metadata["path"])).name
+        return self._place() / Path(str(reference.metadata["path"])).name
 
 
-def _surroundings() -> tuple[Path, ValueCodec]:
-    """The home and the codec of the execution that runs here, else those of the settings."""
+def _home() -> Path:
+    """Of the execution that runs here, else of the settings."""
     frame = CURRENT.get()
     if frame is not None and frame.session.surroundings.home:
-        return Path(frame.session.surroundings.home), frame.session.codec
+        return Path(frame.session.surroundings.home)
+    from flux.config import load_settings
+
+    return Path(load_settings({}).home)
+
+
+def _codec() -> ValueCodec:
+    """Of the execution that runs here, else by the settings."""
+    frame = CURRENT.get()
+    if frame is not None:
+        return frame.session.codec
     from flux.config import load_settings
 
     settings = load_settings({})
-    return Path(settings.home), Codec(settings.serializer, settings.signing_key())
+    return Codec(settings.serializer, settings.signing_key())

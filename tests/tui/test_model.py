@@ -374,6 +374,11 @@ def test_lanes_are_as_wide_as_asked_and_show_tries():
     assert text[3].rstrip().endswith("1.0s")
 
 
+def test_a_result_out_of_the_cache_is_marked():
+    history = events((E.TASK_STARTED, "load", 0), (E.TASK_CACHE_HIT, "load", 1), (E.TASK_COMPLETED, "load", 1))
+    assert plain(lanes(history, 60, at(2))[1]).startswith("load (cached) ")
+
+
 def test_long_gaps_are_folded():
     moments = [0.0, 1.0, 2.0, 3.0, 200_000.0]
     folded = scale(moments, 60)

@@ -108,6 +108,8 @@ def collect(events: Sequence[EventModel]) -> list[Lane]:
         if kind.value.startswith("TASK_"):
             if kind in _BEGINS or kind in _ENDS:
                 _task_event(lanes, event, moment)
+            elif kind is _E.TASK_CACHE_HIT and event.source_id in lanes:
+                lanes[event.source_id].note = "cached"
         else:
             _workflow_event(queue, lanes, kind, moment)
     shown = list(lanes.values())
@@ -211,7 +213,8 @@ def lanes(events: Sequence[EventModel], width: int, now: datetime) -> list[Line]
 
 def _label(lane: Lane) -> str:
     tries = f" \N{MULTIPLICATION SIGN}{lane.tries + 1}" if lane.tries else ""
-    return "  " * lane.depth + lane.name + tries
+    note = f" ({lane.note})" if lane.note else ""
+    return "  " * lane.depth + lane.name + tries + note
 
 
 def _axis(ruler: Scale, label: int, room: int, origin: float) -> Line:

@@ -297,3 +297,21 @@ async def test_a_crash_anywhere_repeats_no_finished_task_and_changes_no_value(la
         output = shelf.retrieve(session.context.output)
         assert (session.divergence, output[0]) == (None, [{1}, {2}]), cut
         assert len(ran) - before <= 2 * (2 - finished), cut
+
+
+async def test_a_file_with_a_secret_is_sealed(lab, tmp_path):
+    lab.codec.redactor.learn(["hunter2-hunter2"])
+
+    @task.with_options(output_storage=LocalFileStorage(tmp_path / "outputs"))
+    async def header():
+        return {"authorization": "Bearer hunter2-hunter2"}
+
+    @workflow
+    async def w(ctx):
+        return len(await header())
+
+    await lab.run(w)
+    (file,) = (tmp_path / "outputs").iterdir()
+    assert file.suffix == ".sealed" and b"hunter2" not in file.read_bytes()
+    del lab.log[-1]
+    assert (await lab.run(w)).context.output == 1
