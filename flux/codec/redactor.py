@@ -16,10 +16,11 @@ _LINE = 16
 """Characters from which a line of a longer value counts as a value of its own: output is cut into lines."""
 _BEGINNING = 40
 """Letters of a longer value whose many ways to be written are looked for in data."""
-_MARKS = "\\%+&"
-"""Without any of these in a text, nothing in it is written otherwise than as it is, or in base64."""
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 _URLSAFE = str.maketrans("+/", "-_")
+_ORDINARY = re.compile(r"[A-Za-z0-9._~-]+")
+"""What every escaping leaves alone; but any letter may be URL-encoded."""
+_CODE = re.compile(rb"%[0-9a-fA-F]{2}")
 _PERCENT = "%(?:25)*"
 _BACKSLASH = rf"(?:\\|{_PERCENT}5[cC])"
 _SHORT_ESCAPES = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f", "\0": "0", "\v": "v", "\a": "a"}
@@ -31,12 +32,14 @@ class _Value:
 
     Attributes:
         secret: all of the value; `text` may be a part of it.
+        odd: it has letters that are escaped.
         cores: what base64 always makes of it, longest first.
     """
 
     def __init__(self, secret: str, text: str, *, cores: bool = True) -> None:
         self.secret = secret
         self.text = text
+        self.odd = _ORDINARY.fullmatch(text) is None
         self.cores = sorted(_all_cores(text), key=len, reverse=True) if cores else []
 
     @cached_property
@@ -49,10 +52,10 @@ class _Value:
         """Matches all of it, likewise."""
         return re.compile("".join(_pieces(self.text)))
 
-    def hide(self, text: str, data: bytes) -> str:
-        """The text with `•••` in its place; `data` is the text if any of the marks is in it."""
+    def hide(self, text: str) -> str:
+        """The text with `•••` in its place."""
         text = text.replace(self.text, HIDDEN)
-        if data and self.beginning.search(data):
+        if self.beginning.search(_bytes(text)):
             text = self.whole.sub(HIDDEN, text)
         for core in self.cores:
             if core in text:
@@ -101,8 +104,9 @@ class Redactor:
     def found(self, data: bytes) -> list[str]:
         """The values that are in there, in whatever form."""
         found = {secret for needle, secret in self._needles if needle in data} if self._may_hold(data) else set()
-        if b"\\" in data or b"%" in data or b"+" in data or b"&" in data:
-            found.update(one.secret for one in self._known if one.beginning.search(data))
+        coded = _CODE.search(data) is not None
+        if coded or b"\\" in data or b"+" in data or b"&" in data:
+            found.update(one.secret for one in self._known if (coded or one.odd) and one.beginning.search(data))
         return sorted(found)
 
     def _may_hold(self, data: bytes) -> bool:
@@ -114,10 +118,10 @@ class Redactor:
 
     def redact(self, text: str) -> str:
         """The text with `•••` in place of the values."""
-        if self.active:
-            data = _bytes(text) if any(mark in text for mark in _MARKS) else b""
+        if self.active and (found := self.found(_bytes(text))):
             for one in self._known:
-                text = one.hide(text, data)
+                if one.secret in found:
+                    text = one.hide(text)
         return text
 
     def redacted(self, plain: Any) -> Any:
