@@ -4,7 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from flux import ExecutionContext, task, workflow
+from flux import ExecutionContext, call, task, workflow
 from flux.tasks import parallel, pause
 
 
@@ -153,3 +153,8 @@ async def cancelled(ctx: ExecutionContext[str]):
 @workflow
 async def cancelled_while_it_waits(ctx: ExecutionContext[str]):
     await pause("approval")
+
+
+@workflow
+async def calls(ctx: ExecutionContext[str]):
+    return [await call(simple, ctx.input), await greet("again")]

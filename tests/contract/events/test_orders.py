@@ -70,6 +70,16 @@ async def test_order_of_a_pause_inside_a_task(place):
     assert await order(place, execution_id, expected) == expected
 
 
+async def test_order_of_a_call_of_another_workflow(place):
+    execution_id = await place.run("calls", "x")
+    expected = (
+        f"{place.prefix}WORKFLOW_STARTED · TASK_STARTED call_workflow_default/simple"
+        f" · TASK_WAITING · TASK_CHILD_COMPLETED · {place.prefix}TASK_COMPLETED call_workflow_default/simple"
+        " · TASK_STARTED greet · TASK_COMPLETED greet · WORKFLOW_COMPLETED"
+    )
+    assert await order(place, execution_id, expected) == expected
+
+
 async def test_order_behind_a_crash(place, tmp_path):
     execution_id = await place.run("crashes", str(tmp_path / "mark"))
     expected = (
