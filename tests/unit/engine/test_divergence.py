@@ -9,6 +9,7 @@ import pytest
 
 from flux import task, workflow
 from flux.domain import WaitKind
+from flux.engine import release
 from flux.tasks import Graph, parallel, pause
 
 ran: list[str] = []
@@ -455,3 +456,19 @@ async def test_branches_that_finish_in_another_order_are_no_divergence(lab):
         assert again_session.divergence is None, f"after {cut} events"
     lab.answer("p", 9)
     assert (await lab.run(w)).context.output == [1, 2, 1, 2, 1, 9, 2, 1]
+
+
+async def test_code_that_awaits_something_else_for_long_has_diverged(lab, monkeypatch):
+    monkeypatch.setattr(release, "OUTSIDE_GRACE", 0.05)
+
+    @workflow.with_options(name="order")
+    async def waits_elsewhere(ctx):
+        await asyncio.get_running_loop().create_future()
+
+    await lab.run(recorded)
+    lab.answer("approval", True)
+    ran.clear()
+    session = await lab.run(waits_elsewhere)
+    assert session.divergence is not None
+    assert session.context.is_paused
+    assert ran == []
