@@ -2,8 +2,9 @@
 
 Replay must know when everything that a delivered outcome set off has happened. asyncio has no public
 question for that, so this reads what the event loop and its tasks are about to do: `loop._ready` (the
-callbacks of the next pass) and each task's `_fut_waiter` (what it awaits). Both exist in CPython 3.11
-to 3.14 on the default loops; on a loop without them a fixed number of passes stands in.
+callbacks of the next pass), `loop._scheduled` (its timers) and each task's `_fut_waiter` (what it awaits).
+All exist in CPython 3.11 to 3.14 on the default loops; on a loop without them a fixed number of passes
+stands in, and timers take their time.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ class Quiet:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, mine: Callable[[Context], bool]) -> None:
+        self._loop = loop
         self._queue: Any = getattr(loop, "_ready", None)
         self._mine = mine
         self._passes = 0
@@ -81,6 +83,24 @@ class Quiet:
         # A copy, made in one step: other threads add to the queue at any time (`call_soon_threadsafe`).
         return any(self._mine(handle._context) for handle in self._queue.copy() if not handle._cancelled)
 
+    def skip(self, tasks: Iterable[asyncio.Task[Any]]) -> bool:
+        """Let the next timer of the code ring now; False when it has none, or awaits something else too.
+
+        Replay has no need to wait for an `asyncio.sleep` or an `asyncio.timeout`: nothing else can happen before.
+
+        Args:
+            tasks: those of the execution.
+        """
+        scheduled = getattr(self._loop, "_scheduled", ())
+        timers = [timer for timer in scheduled if not timer.cancelled() and self._mine(timer._context)]
+        slept = {id(argument) for timer in timers for argument in timer._args or ()}
+        if not timers or any(id(_waiter(task)) not in slept for task in tasks if not task.done() and _is_outside(task)):
+            return False
+        timer = min(timers, key=asyncio.TimerHandle.when)
+        self._loop.call_soon(timer._callback, *timer._args, context=timer._context)
+        timer.cancel()
+        return True
+
 
 def awaits_outside(tasks: Iterable[asyncio.Task[Any]]) -> bool:
     """True when a task awaits something that neither Flux nor another of the tasks will end.
@@ -91,8 +111,13 @@ def awaits_outside(tasks: Iterable[asyncio.Task[Any]]) -> bool:
     return any(_is_outside(task) for task in tasks if not task.done())
 
 
+def _waiter(task: asyncio.Task[Any]) -> Any:
+    """What a task awaits, or None."""
+    return getattr(task, "_fut_waiter", None)
+
+
 def _is_outside(task: asyncio.Task[Any]) -> bool:
-    waiter = getattr(task, "_fut_waiter", None)
+    waiter = _waiter(task)
     if waiter is None or isinstance(waiter, FluxFuture | asyncio.Task):
         return False
     if hasattr(waiter, "_children"):

@@ -111,6 +111,7 @@ class Session:
         self._root: asyncio.Task[Any] | None = None
         self.cancellation = Cancellation(self)
         self.recorder = Recorder(self)
+        self._quiet = Quiet(self.loop, self._owns)
         self.releaser = self._build_releaser()
 
     # -- the life of an activation ------------------------------------------------------------
@@ -128,13 +129,14 @@ class Session:
         history = self.history
         return Releaser(
             self.loop,
-            Quiet(self.loop, self._owns),
+            self._quiet,
             replayable=history.replayable,
             in_flight=history.in_flight,
             enclosing=history.enclosing,
             cancelled=history.cancelled,
             before_cancel=history.before_cancel,
             outside=lambda: self._engaged or awaits_outside(self.tasks),
+            skip=lambda: not self._engaged and self._quiet.skip(self.tasks),
             waiting=self._is_waiting,
             on_cancel=self.cancellation.strike,
             on_error=self.fail,

@@ -319,6 +319,7 @@ class Engine(RuleBasedStateMachine):
             return
         wake_at = run_inline(world.store.waits.next_wake())
         assert wake_at is not None, f"nothing will ever wake it: {self.state}, {world.pending}"
+        world.loop.settle()
         world.loop.elapsed += max(0.0, (wake_at - world.clock.now()) / 1e6) + 0.001
         self.wake()
 

@@ -131,7 +131,7 @@ LEAVES = st.one_of(
     st.builds(Ask, st.booleans()),
     st.builds(Ask, st.booleans()),
     st.builds(Nap, st.sampled_from([0.5, 2.0, 90.0])),
-    st.builds(Idle, st.sampled_from([0.0, 0.1, 1.0])),
+    st.builds(Idle, st.sampled_from([0.0, 0.1, 4.0, 40.0])),
     st.builds(Chance, st.sampled_from(["now", "uuid4", "randint"])),
 )
 KINDS = st.sampled_from(["parallel", "gather", "group", "first", "background"])

@@ -67,7 +67,11 @@ class SteppingLoop(asyncio.SelectorEventLoop):
         return min((handle.when() for handle in self._scheduled if not handle.cancelled()), default=None)
 
     def skip(self, limit: float) -> None:
-        """Move to the next timer, but not past `limit`, and let happen what it sets off."""
+        """Move to the next timer, but not past `limit`, and let happen what it sets off.
+
+        What is ready runs before: code is faster than its timers.
+        """
+        self.settle()
         due = self.next_timer
         self.elapsed = max(self.elapsed, limit if due is None else min(due, limit))
         self.settle()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+from contextvars import Context
 
 import pytest
 
@@ -484,3 +485,61 @@ async def test_what_has_not_begun_is_dropped_without_an_error(lab):
     await lab.run(w)
     await asyncio.wait(tasks)
     assert tasks[0].cancelled()
+
+
+async def test_replay_does_not_wait_for_timers_of_the_code(lab):
+    """Neither for a sleep of asyncio's, nor for the timeout that cancelled a call, nor for that of a `wait`."""
+
+    @workflow
+    async def w(ctx):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience[0]):
+                await sleep(7200)
+        await note("a")
+        await asyncio.sleep(patience[0])
+        sleeping = asyncio.create_task(sleep(90))
+        await asyncio.wait([sleeping], timeout=patience[0])
+        await note("b")
+        return [await pause("p"), sleeping.done()]
+
+    lab.clock = FakeClock()
+    patience = [0.01]
+    assert (await lab.run(w, local=True)).context.is_paused
+    assert lab.shown.count("TASK_COMPLETED note") == 2
+    patience[0] = 3600
+    session = await resumed(lab, w, value="answer")
+    assert session.divergence is None
+    assert session.context.output == ["answer", False]
+
+
+async def test_what_is_awaited_outside_is_not_overtaken_by_timers_in_replay(lab):
+    @workflow
+    async def w(ctx):
+        outside = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(0.01, outside.set_result, "in time", context=Context())
+        async with asyncio.timeout(30):
+            got = await outside
+        await note(got)
+        return [got, await pause("p")]
+
+    await lab.run(w)
+    session = await resumed(lab, w)
+    assert session.divergence is None
+    assert session.context.output == ["in time", 1]
+
+
+async def test_code_that_lives_on_timers_diverges_in_the_end(lab, monkeypatch):
+    monkeypatch.setattr(release, "OUTSIDE_GRACE", 0.05)
+    monkeypatch.setattr(release, "MAX_SKIPS", 10)
+
+    @workflow
+    async def w(ctx):
+        while waits:
+            await asyncio.sleep(0.001)
+        await note("a")
+        return await pause("p")
+
+    waits: list[bool] = []
+    await lab.run(w)
+    waits.append(True)
+    assert (await resumed(lab, w)).divergence is not None
