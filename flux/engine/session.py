@@ -476,9 +476,21 @@ class Session:
     @property
     def resting(self) -> bool:
         """Whether nothing of it moves: only time, a person or another execution sets it going again."""
+        return self._settled and not self._outside
+
+    @property
+    def works_outside(self) -> bool:
+        """Whether all that moves is in a thread, or awaits something that is not Flux's."""
+        return self._settled and self._outside
+
+    @property
+    def _settled(self) -> bool:
         ends = self._over.done() or self.releaser.closed
-        works = self.moving or self.recorder.unsettled or not self.releaser.idle
-        return not ends and not works and not awaits_outside(self.tasks)
+        return not ends and not self.recorder.unsettled and self.releaser.idle
+
+    @property
+    def _outside(self) -> bool:
+        return bool(self.moving) or awaits_outside(self.tasks)
 
     def _look_again(self, delay: float = OUTSIDE_POLL) -> None:
         now = self.loop.time()

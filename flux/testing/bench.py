@@ -90,6 +90,13 @@ class Bench:
         await self.standings.note(execution_id, crashed)
         self._check_sprung(execution_id, traps)
 
+    async def look(self, execution_id: str, act: Act) -> None:
+        """Do something with an execution that does not carry it on."""
+        await self._open()
+        known = self.standings.known.get(execution_id)
+        await act(self.host)
+        await self.standings.note(execution_id, known is not None and known.crashed)
+
     async def go_on(self, execution_id: str) -> None:
         """Take up an execution whose process is gone, and what it has started, unless all wait for a person."""
         workflow = self.standings.workflows[execution_id]

@@ -110,7 +110,7 @@ class FluxEnv:
             await self._bench.load(saved, run.execution_id)
             await self._bench.replay(run.execution_id, workflow)
 
-        return run._step(act)
+        return run._look(act)
 
     def _new_run(self, workflow: Workflow[Any, Any], execution_id: str = "") -> Run:
         known = {run.execution_id for run in self.runs}

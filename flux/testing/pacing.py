@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import Context
 from typing import Self
 
@@ -19,6 +18,10 @@ BUSY_PASSES = 200
 """Loop passes of work after which it is looked at less often."""
 
 
+LONGEST_PASS = 0.05
+"""Seconds of one pass that count as work: in a longer one the loop itself was held up."""
+
+
 class Pacer:
     """Skips from timer to timer while it is entered; it may be entered several times.
 
@@ -26,7 +29,7 @@ class Pacer:
         clock: what it moves.
         sessions: the activations that run now, by execution id.
         patience: seconds of real work in one piece, of tasks that are not faked, from which on the clock
-            follows real time.
+            follows real time, for timeouts to end it.
         stalled_after: real seconds without movement and without a timer after which the runs are given up.
     """
 
@@ -35,7 +38,7 @@ class Pacer:
         clock: FakeClock,
         sessions: Callable[[], Mapping[str, Session]],
         *,
-        patience: float = 1.0,
+        patience: float = 5.0,
         stalled_after: float = 5.0,
     ) -> None:
         self._clock = clock
@@ -58,8 +61,9 @@ class Pacer:
         if not self._entered and self._task is not None:
             task, self._task = self._task, None
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
 
     async def _pace(self) -> None:
         while True:
@@ -68,15 +72,17 @@ class Pacer:
                 await self._move()
 
     async def _work(self) -> None:
-        """Come back when nothing moves any more; long work takes its time from the clock."""
-        passes, begun = 0, time.monotonic()
-        followed = begun + self._patience
+        """Come back when nothing moves any more; long work outside of Flux takes its time from the clock."""
+        passes, worked, last = 0, 0.0, time.monotonic()
         while not self._resting():
             passes += 1
             await asyncio.sleep(0 if passes < BUSY_PASSES else 0.001)
-            if (now := time.monotonic()) > followed:
-                self._clock.advance(now - followed)
-                followed = now
+            now = time.monotonic()
+            if any(session.works_outside for session in self._sessions().values()):
+                worked += min(now - last, LONGEST_PASS)
+                if worked > self._patience and self._clock.next_wake is not None:
+                    self._clock.advance(now - last)
+            last = now
 
     async def _rests(self) -> bool:
         """Whether nothing moves for a few passes: what one run delivers may set another one going."""

@@ -179,21 +179,27 @@ class Run:
         Raises `NonDeterminismError` when the code does anything else than the history says, as code does that
         decides from a clock, from chance or from the environment.
         """
-        return self._step(lambda _: self._bench.replay(self.execution_id, workflow or self.workflow))
+        return self._look(lambda _: self._bench.replay(self.execution_id, workflow or self.workflow))
 
     def save(self, path: str | Path) -> None:
         """Write its history to a file, for `FluxEnv.replay` to read."""
         Path(path).write_text(self._current.history.text(), encoding="utf-8")
 
     def _step(self, act: Act, crash_at: Point | None = None, cancel_at: Point | None = None) -> Self:
+        return self._do(self._bench.step(self.execution_id, act, self._bench.traps.make(crash_at, cancel_at)))
+
+    def _look(self, act: Act) -> Self:
+        return self._do(self._bench.look(self.execution_id, act))
+
+    def _do(self, work: Coroutine[Any, Any, None]) -> Self:
         if self._pending is not None:
+            work.close()
             raise UsageError("A step of this run has not been awaited yet.", hint="Write `await` before it.")
         self._bench.standings.workflows[self.execution_id] = self.workflow
-        step = self._bench.step(self.execution_id, act, self._bench.traps.make(crash_at, cancel_at))
         if self._bridge.in_loop:
-            self._pending = step
+            self._pending = work
         else:
-            self._bridge.run(step)
+            self._bridge.run(work)
         return self
 
     def __await__(self) -> Generator[Any, None, Self]:

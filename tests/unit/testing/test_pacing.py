@@ -14,6 +14,7 @@ class Activation:
 
     def __init__(self) -> None:
         self.resting = True
+        self.works_outside = False
         self.workflow = type("W", (), {"name": "w"})
         self.failed: list[Exception] = []
 
@@ -58,12 +59,23 @@ async def test_it_stands_still_while_none_runs():
         await sleeper
 
 
-async def test_long_work_takes_its_time_from_the_clock():
+async def test_long_work_outside_takes_its_time_from_the_clock():
     clock, busy = FakeClock(start=0), Activation()
-    busy.resting = False
+    busy.resting, busy.works_outside = False, True
     async with Pacer(clock, lambda: {"one": busy}, patience=0.0):
         await clock.sleep(0.01)
     assert clock.now() >= 10_000
+
+
+async def test_what_keeps_the_loop_busy_takes_no_time():
+    clock, busy = FakeClock(start=0), Activation()
+    busy.resting = False
+    async with Pacer(clock, lambda: {"one": busy}, patience=0.0):
+        sleeper = asyncio.create_task(clock.sleep(3600))
+        for _ in range(300):
+            await asyncio.sleep(0)
+        assert clock.now() == 0
+        sleeper.cancel()
 
 
 async def test_what_waits_for_nothing_is_given_up():

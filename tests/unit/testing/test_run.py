@@ -225,6 +225,18 @@ def test_a_history_is_replayed_without_running_anything(env: FluxEnv) -> None:
     assert run.answer("here").replay().result() == "here"
 
 
+def test_a_replay_carries_nothing_on(env: FluxEnv, tmp_path) -> None:
+    run = env.run(approval)
+    env.answer("approval", {"approve": True})
+    assert run.replay().is_paused
+    run.save(tmp_path / "waiting.json")
+    assert env.replay(approval, tmp_path / "waiting.json").is_paused
+    env.answer("reply", "here")
+    crashed = env.run(nagging, crash_at=4)
+    assert crashed.replay().has_crashed
+    assert crashed.proceed().result() == "here"
+
+
 def test_code_that_reads_the_clock_is_found(env: FluxEnv) -> None:
     @workflow
     async def careless(ctx) -> None:
