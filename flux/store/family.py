@@ -91,6 +91,8 @@ class Family:
         children = await self._open_children(standing)
         if not children:
             self._ledger.wake(standing)
+        elif standing.dispatch == "ready":
+            standing.dispatch = "idle"  # it has been woken for something else, and ends after them all the same
         await self.settle(standing, kept)
         for child in children:
             await self._give_up(child)
