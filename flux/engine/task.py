@@ -76,6 +76,7 @@ class Task(Configured, Generic[P, R]):
         self.is_async = inspect.iscoroutinefunction(func)
         self._bound: tuple[Any, ...] = ()
         self._names = _parameter_names(func)
+        self._owned = self._names[:1] in (("self",), ("cls",))
         self._template = NameTemplate(self.name, func) if "{" in self.name or "}" in self.name else None
         self.__name__ = getattr(func, "__name__", self.name)
         self.__qualname__ = getattr(func, "__qualname__", self.name)
@@ -116,8 +117,8 @@ class Task(Configured, Generic[P, R]):
         return Call(call_id, name, frame.call_id, digested, location, self._shown_arguments(args, kwargs))
 
     def _shown_arguments(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-        """What the event tells: not the object that a method is called on."""
-        own = len(self._bound)
+        """What the event tells: not the object or class that a method is called on."""
+        own = len(self._bound) or int(self._owned)
         names, given = (self._names[own:], args[own:]) if own else (self._names, args)
         arguments = dict(zip(names, given, strict=False))
         if len(args) > len(self._names):

@@ -84,6 +84,8 @@ async def test_tasks_work_as_methods(lab):
     started = [event for event in lab.log if event.type == "TASK_STARTED"]
     assert [event.name for event in started][:2] == ["sell_Otto", "count"]
     assert lab.codec.decode(started[0].payload) == {"item": "tea", "price": 3}
+    shown = [lab.codec.decode(event.payload) for event in started]
+    assert not [arguments for arguments in shown if {"self", "cls"} & arguments.keys()]
     assert str(inspect.signature(shop.sell)) == "(item, price=1)"
 
 
