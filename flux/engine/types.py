@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from flux.engine.workflow import Workflow
 
-UNSAID = "The code checks more than this schema says."
+UNSAID = "The code may check more than this schema says."
 _FORM = "form:"
 _UNTYPED = (Any, None, type(None), object, inspect.Parameter.empty, inspect.Signature.empty)
 
@@ -89,9 +89,18 @@ def coerce(type_: Any, value: Any) -> Any:
     from pydantic import ValidationError
 
     try:
-        return adapter.validate_json(json.dumps(value)) if is_plain(value) else adapter.validate_python(value)
+        text = _json(value) if is_plain(value) else None
+        return adapter.validate_python(value) if text is None else adapter.validate_json(text)
     except ValidationError as error:
         raise InvalidInputError(errors=_field_errors(error)) from None
+
+
+def _json(value: Any) -> bytes | None:
+    """JSON for pydantic; None for what it does not read: integers of thousands of digits, lone surrogates."""
+    try:
+        return json.dumps(value, ensure_ascii=False).encode()
+    except ValueError:
+        return None
 
 
 def coerce_input(workflow: Workflow[Any, Any], value: Any) -> Any:

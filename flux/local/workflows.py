@@ -5,8 +5,10 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Self
 
+from flux.catalog.manifest import read_manifest
 from flux.domain import Bundle, Module, WorkflowRef, WorkflowSpec, WorkflowVersion
 from flux.engine.source import bundle_of
 from flux.errors import WorkflowCatalogError
@@ -67,10 +69,6 @@ class WorkflowCatalog:
 
         Raises `SourceError` when it does not parse, `WorkflowCatalogError` when it defines none.
         """
-        from pathlib import PurePath
-
-        from flux.catalog.manifest import read_manifest
-
         entry = PurePath(filename).stem
         bundle = bundle_of(entry, {entry: Module(filename, source.decode())})
         specs = read_manifest(bundle).workflows

@@ -20,6 +20,7 @@ from flux.cli.loading import find_workflow
 from flux.client import FluxClient
 from flux.codec import Codec, to_plain
 from flux.config import Settings
+from flux.local.opening import open_store
 from flux.server.serve import bind, serve
 from flux.store import Store
 from flux.wire.models import ModuleUpload, Publication
@@ -44,6 +45,10 @@ class Inline:
     async def answer(self, ctx: ExecutionContext[Any], value: Any = None) -> ExecutionContext[Any]:
         return await self._workflow(ctx.name).resume_async(ctx.execution_id, value)
 
+    async def count(self) -> int:
+        async with open_store() as store:
+            return (await store.executions.list()).total
+
     def _workflow(self, name: str) -> Any:
         return find_workflow(self._flows, name, FILE)
 
@@ -64,6 +69,9 @@ class OnServer:
     async def answer(self, ctx: ExecutionContext[Any], value: Any = None) -> ExecutionContext[Any]:
         await self._client.resume_sync(ctx.execution_id, self._plain(value))
         return await self._context(ctx.execution_id)
+
+    async def count(self) -> int:
+        return (await self._store.executions.list()).total
 
     async def _context(self, execution_id: str) -> ExecutionContext[Any]:
         execution = await self._store.executions.get(execution_id)

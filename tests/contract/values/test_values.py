@@ -108,8 +108,10 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 async def test_wrong_inputs_are_refused_before_anything_runs(way, name):
     value, places = BAD[name]
+    before = await way.count()
     with pytest.raises(InvalidInputError) as caught:
         await way.start(f"take-{name}", value)
+    assert await way.count() == before
     assert [error["loc"] for error in caught.value.errors] == places
     assert all(error["msg"] and error["type"] for error in caught.value.errors)
 

@@ -87,7 +87,9 @@ def test_values_of_python_are_read_by_the_rules_of_python():
     assert coerce(Pair, Pair(item)) == Pair(item)
 
 
-@pytest.mark.parametrize("value", [{"$": 1}, {"a": float("inf")}, {"n": 10**700}, {"price": "$"}], ids=repr)
+@pytest.mark.parametrize(
+    "value", [{"$": 1}, {"a": float("inf")}, {"n": 10**5000}, {"a": "\ud800"}, {"p": "$"}], ids=list
+)
 def test_json_that_is_stored_in_other_words_is_read_as_it_was_given(value):
     assert coerce(dict[str, Any], value) == value
 
