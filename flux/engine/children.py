@@ -95,7 +95,7 @@ async def _end_of(session: Session, wait: Wait) -> EventRecord | None:
     try:
         return await session.wait(wait)
     except asyncio.CancelledError:
-        if session.cancellation.requested and not session.dropped:
+        if session.cancellation.requested and not (session.dropped or session.waits.has_ended(wait.id)):
             await session.wait(wait)
         raise
 

@@ -34,6 +34,7 @@ class Waits:
         self._answers = {wait_id: _unread(history, wait_id) for wait_id in history.answers}
         self._open: dict[str, tuple[Wait, FluxFuture]] = {}
         self._resting: set[str] = set()
+        self._ended: set[str] = set()
         self.stirred = -math.inf
         self._timers: set[asyncio.Task[None]] = set()
 
@@ -78,6 +79,10 @@ class Waits:
             future.set_result(answers.pop(0))
         return future
 
+    def has_ended(self, wait_id: str) -> bool:
+        """Whether an answer has come while this activation lasts."""
+        return wait_id in self._ended
+
     def rest(self, wait_id: str) -> None:
         """The child behind a wait does not go on while this activation lasts."""
         self._resting.add(wait_id)
@@ -89,6 +94,7 @@ class Waits:
     def answered(self, event: EventRecord) -> None:
         """An answer has come."""
         entry = self._open.get(event.wait_id)
+        self._ended.add(event.wait_id)
         if entry is not None and not entry[1].done():
             entry[1].set_result(event)
             if entry[0].kind is WaitKind.CHILD:

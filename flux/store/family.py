@@ -6,8 +6,10 @@ wait. So there is one child for each call, whatever crashes, and no end gets los
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flux.clock import Clock
@@ -51,6 +53,8 @@ class Family:
         self._clock = clock
         self._transaction = transaction
         self.changes: list[Change] = []
+        self._next: deque[Callable[[], Awaitable[None]]] = deque()
+        self._carrying_on = False
 
     def appended(self, known: Sequence[EventRecord] = ()) -> Appended:
         """The answer to whoever asked for the first of the changes.
@@ -72,14 +76,22 @@ class Family:
         forsaken, standing.forsaken = standing.forsaken, ()
         await self._ledger.settle(self._transaction, standing)
         self.changes.append(Change(standing.execution(), events, ready=standing.dispatch == "ready"))
-        parent, told = standing.parent_id, any(event.type in _TOLD for event in events)
         for event in events:
             if event.wait is not None and event.wait.child is not None:
-                await self._start(standing.id, event, event.wait.child)
-        for child in forsaken:
-            await self._give_up(child)
-        if parent and told:
-            await self._tell(standing.execution())
+                self._next.append(partial(self._start, standing.id, event, event.wait.child))
+        self._next.extend(partial(self._give_up, child) for child in forsaken)
+        if standing.parent_id and any(event.type in _TOLD for event in events):
+            self._next.append(partial(self._tell, standing.execution()))
+        await self._carry_on()
+
+    async def _carry_on(self) -> None:
+        """Do what follows, one after the other: families may be deeper than calls can be nested."""
+        if self._carrying_on:
+            return
+        self._carrying_on = True
+        while self._next:
+            await self._next.popleft()()
+        self._carrying_on = False
 
     async def cancel(self, standing: Standing, events: Sequence[EventRecord], immediate: Sequence[EventRecord]) -> None:
         """Ask an execution to end, and its children before it; `immediate` ends one that nobody has begun."""
@@ -93,9 +105,8 @@ class Family:
             self._ledger.wake(standing)
         elif standing.dispatch == "ready":
             standing.dispatch = "idle"  # it has been woken for something else, and ends after them all the same
+        self._next.extend(partial(self._give_up, child) for child in children)
         await self.settle(standing, kept)
-        for child in children:
-            await self._give_up(child)
 
     async def ends_later(self, standing: Standing) -> bool:
         """Whether an execution that is being cancelled has children that end before it."""

@@ -185,10 +185,15 @@ def _named(waits: Sequence[PendingWait], wait: str, execution_id: str) -> list[P
 
 
 def _asked_by(wait: PendingWait, waits: Sequence[PendingWait]) -> list[PendingWait]:
-    """The waits for a person behind a wait: itself, or those of the child that it is for."""
-    if wait.kind is WaitKind.CHILD and wait.child:
-        return [asked for one in waits if one.execution_id == wait.child for asked in _asked_by(one, waits)]
-    return [wait] if wait.kind is WaitKind.INPUT else []
+    """The waits for a person behind a wait: itself, or those of the child that it is for, however deep."""
+    found, behind = [], [wait]
+    while behind:
+        one = behind.pop(0)
+        if one.kind is WaitKind.INPUT:
+            found.append(one)
+        elif one.child:
+            behind.extend(below for below in waits if below.execution_id == one.child)
+    return found
 
 
 _NO_ANSWER = {

@@ -418,3 +418,22 @@ async def test_lists_of_children(store, parent, begin, end):
     assert await found(namespace="elsewhere") == []
     page = await store.executions.list(ExecutionFilter(parent=parent_id), limit=1)
     assert page.next_cursor is not None
+
+
+async def test_a_family_deeper_than_calls_can_be_nested(store, make, started, calling, published, begin, pause, end):
+    depth = 400
+    execution = await started()
+    await store.executions.append(Append(execution.id, 1, [calling(2, "call", "c0")], release=True))
+    for number in range(depth):
+        generation = await begin(f"c{number}")
+        await store.executions.append(
+            Append(f"c{number}", generation, [calling(2, "call", f"c{number + 1}")], release=True)
+        )
+    await pause(f"c{depth}", await begin(f"c{depth}"))
+    assert await state_of(store, execution.id) is S.PAUSED
+    _, wait = await store.executions.answer(execution.id, make.answer(), "call")
+    assert wait.execution_id == f"c{depth}"
+    assert await state_of(store, execution.id) is S.RUNNING
+    appended = await store.executions.cancel(execution.id, [make.event(E.WORKFLOW_CANCELLING, source=execution.id)])
+    assert len({change.execution.id for change in appended.others}) >= depth
+    assert await state_of(store, f"c{depth}") is S.CANCELLING

@@ -212,6 +212,23 @@ async def test_a_cancel_waits_for_the_end_of_the_child(lab):
     assert len(seen) == 1
 
 
+async def test_a_cancel_that_meets_the_end_of_the_child_waits_for_nothing_more(lab):
+    def both(session):
+        async def soon():
+            while not session.waits.open:
+                await asyncio.sleep(0)
+            session.answer(ended(lab, value=3))
+            lab.cancel()
+            session.cancellation.requested = True
+            session.cancellation.strike()
+
+        asyncio.get_running_loop().create_task(soon())
+
+    session = await lab.run(calls, during=both)
+    assert session.context.is_cancelled
+    assert lab.types[3:] == ["TASK_CHILD_COMPLETED", "WORKFLOW_CANCELLING", "TASK_CANCELLED", "WORKFLOW_CANCELLED"]
+
+
 async def test_a_timeout_is_the_calls_own(lab):
     @workflow
     async def impatient(ctx):
