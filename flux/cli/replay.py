@@ -18,7 +18,7 @@ from flux.cli import outcome
 from flux.cli.options import ExecutionId, FormatOption, ServerUrl
 from flux.cli.render import put_json, talk
 from flux.cli.session import on_server
-from flux.cli.stepping import Steps
+from flux.cli.stepping import PatientLoop, Steps
 from flux.codec import to_plain
 from flux.errors import ExecutionContextNotFoundError, NotFoundError, ServerUnavailableError, WorkflowNotFoundError
 from flux.wire.divergence import place
@@ -214,16 +214,17 @@ def _run_along(recording: Recording, workflow: Workflow[Any, Any], steps: Steps,
     assert history is not None
     begun = next((event.seq for event in history.events if event.type == "WORKFLOW_STARTED"), 0)
     steps.up_to(begun)
-    return asyncio.run(
-        dry_run(
-            workflow,
-            history.execution,
-            history.events,
-            codec=Codec(settings.serializer, settings.signing_key()),
-            observer=lambda record: steps.up_to(record.seq),
-            patience=None,
+    with asyncio.Runner(loop_factory=PatientLoop) as runner:
+        return runner.run(
+            dry_run(
+                workflow,
+                history.execution,
+                history.events,
+                codec=Codec(settings.serializer, settings.signing_key()),
+                observer=lambda record: steps.up_to(record.seq),
+                patience=None,
+            )
         )
-    )
 
 
 # -- on the terminal ----------------------------------------------------------------------------------

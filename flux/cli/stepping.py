@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import linecache
+import selectors
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +22,32 @@ Key = Callable[[], str]
 """Waits for a key and gives it."""
 
 _INDENT = " " * 22
+
+
+class _Idle(selectors.DefaultSelector):
+    """Counts the seconds in which nothing ran."""
+
+    seconds = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        """Wait, and count."""
+        begun = time.monotonic()
+        try:
+            return super().select(timeout)
+        finally:
+            self.seconds += time.monotonic() - begun
+
+
+class PatientLoop(asyncio.SelectorEventLoop):
+    """A loop whose time stands still while code runs: neither a key nor a breakpoint lets a timeout expire."""
+
+    def __init__(self) -> None:
+        self._idle = _Idle()
+        super().__init__(self._idle)
+
+    def time(self) -> float:
+        """Seconds in which this loop had nothing to do."""
+        return self._idle.seconds
 
 
 class Quit(KeyboardInterrupt):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,18 @@ class Parting:
     def same_place(self) -> bool:
         """Both calls are made inside the same call."""
         return bool(self.recorded and self.attempted and self.recorded.parent == self.attempted.parent)
+
+
+def instead_of(recorded: EventRecord | None, calls: Iterable[Call], history: History) -> Call | None:
+    """Which of the calls that the code awaits stands in the place of a recorded one.
+
+    Branches that are all right may have come to calls that are new to the history too: one of the same task is
+    the likelier one, then any new one, then one that is recorded further down.
+    """
+    waiting = list(calls)
+    new = [call for call in waiting if call.id not in history.calls]
+    alike = [call for call in new if recorded is not None and call.name == recorded.name]
+    return next(iter([*alike, *new, *waiting]), None)
 
 
 def describe_divergence(parting: Parting) -> NonDeterminismError:

@@ -49,7 +49,6 @@ class Recorder:
         self._unsettled: list[CommitFuture] = []
         self._in_flight = 0
         self._flushing: asyncio.Handle | None = None
-        self.attempted: Call | None = None
         self.relaxed = session.workflow.options.durability == "relaxed"
 
     @property

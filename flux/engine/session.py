@@ -14,7 +14,7 @@ from flux.domain import EventRecord, Execution, ExecutionEventType, ExecutionSta
 from flux.engine.calls import Call, CallCounter
 from flux.engine.cancellation import Cancellation
 from flux.engine.context import ExecutionContext
-from flux.engine.divergence import Parting, describe_divergence
+from flux.engine.divergence import Parting, describe_divergence, instead_of
 from flux.engine.endings import Ending, cancelled_ending, ending_of
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import HASH, History, RecordedCall
@@ -287,15 +287,15 @@ class Session:
         recorded = self.history.calls.get(call.id)
         if recorded is not None and recorded.outcome is not None and not self.dropped:
             self._awaited[call.id] = call
-            await self.releaser.recorded(call.id)
-            del self._awaited[call.id]
+            try:
+                await self.releaser.recorded(call.id)
+            finally:
+                self._awaited.pop(call.id, None)
             value = self._replay(recorded.outcome)
             return value if opened is None else await self._open(opened, value)
         if self.dropped:
             # A `finally` block of a body that is being thrown away: it ends here, quietly.
             raise GeneratorExit
-        if recorded is None and not self.releaser.open and self.recorder.attempted is None:
-            self.recorder.attempted = call
         return await self._perform_anew(call, recorded, body, undo)
 
     async def _open(self, opened: Callable[[Any], Awaitable[Any]], recorded: Any) -> Any:
@@ -326,7 +326,8 @@ class Session:
                 if recorded is not None and self.cancellation.struck and not self.dropped:
                     await self.recorder.cancel_begun(call, undo)
                 raise
-            self._awaited.pop(call.id, None)
+            finally:
+                self._awaited.pop(call.id, None)
         return await self.recorder.record(call, recorded, body)
 
     def shown(self, name: str, call_id: str) -> tuple[str, str]:
@@ -422,9 +423,9 @@ class Session:
         """Where the code has left its history."""
         ending = ending_of(self._root, self) if self._root is not None and self._root.done() else None
         missing = self.history.calls.get(self.releaser.first_missing or "")
-        attempted = self.recorder.attempted or next(iter(self._awaited.values()), None)
-        reads = direct_reads(self.workflow.func)
-        return Parting(self.history, missing.first if missing else None, attempted, ending, reads)
+        recorded = missing.first if missing else None
+        attempted = instead_of(recorded, self._awaited.values(), self.history)
+        return Parting(self.history, recorded, attempted, ending, direct_reads(self.workflow.func))
 
     @property
     def _ended(self) -> bool:

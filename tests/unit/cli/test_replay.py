@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pty
 import select
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from flux.cli.main import app
-from flux.cli.stepping import Quit, Steps
+from flux.cli.stepping import PatientLoop, Quit, Steps
 from flux.wire.models import EventModel
 
 FLOW = """
@@ -165,6 +167,20 @@ def test_keys_that_end(key, capsys):
     with pytest.raises(Quit):
         steps.rest()
     assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+def test_who_takes_long_at_a_key_lets_no_timeout_expire():
+    async def body():
+        async with asyncio.timeout(0.05):
+            time.sleep(0.2)  # noqa: ASYNC251  # at a key, or in the debugger
+            await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await asyncio.sleep(5)
+        return "came through"
+
+    with asyncio.Runner(loop_factory=PatientLoop) as runner:
+        assert runner.run(body()) == "came through"
 
 
 def test_values_are_short(capsys):

@@ -383,6 +383,32 @@ async def test_an_argument_that_nobody_can_show_is_shown_by_its_type(lab):
     assert error.cause == "its argument `at` was None and is '<Odd>'"
 
 
+async def test_a_branch_that_is_all_right_is_not_blamed(lab):
+    """It has come to a call that is new to the history; the other branch has left it."""
+
+    def order(amount):
+        async def quick():
+            await tax(1)
+            await tick()
+
+        async def other():
+            await tax(2)
+            await charge(amount)
+
+        @workflow.with_options(name="order")
+        async def w(ctx):
+            await asyncio.gather(quick(), other())
+
+        return w
+
+    await lab.run(order(7))
+    lab.log = [event for event in lab.log if event.name != "tick" and event.type != "WORKFLOW_COMPLETED"]
+    error = (await lab.run(order(8), local=True)).divergence
+    assert error is not None
+    assert error.attempted == "charge(amount=8)"
+    assert error.cause == "its argument `amount` was 7 and is 8"
+
+
 # -- no false alarm --------------------------------------------------------------------------------
 
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from flux import task, workflow
-from flux.codec import Payload
-from flux.domain import ExecutionEventType
+from flux import call, task, workflow
+from flux.codec import Codec, Payload, from_plain
+from flux.domain import Execution, ExecutionEventType, ExecutionState, InquiryKind
 from flux.domain.verdict import Outcome
+from flux.engine.dryrun import dry_run
 from flux.tasks import Graph, parallel, pause, pipeline, sleep, uuid4
 
 _T = ExecutionEventType
@@ -290,3 +291,68 @@ async def test_recorded_outcomes_are_told_in_order(lab):
     await lab.dry(order, observer=lambda event: seen.append(event.seq))
     assert seen == sorted(seen)
     assert len(seen) > 5
+
+
+# -- what is kept outside of the history is not asked for --------------------------------------------
+
+
+class Desk:
+    """Gives a secret, and counts who asks."""
+
+    def __init__(self):
+        self.asked = 0
+
+    async def ask(self, inquiry):
+        self.asked += 1
+        return {"API_KEY": from_plain("hunter2-hunter2")} if inquiry.kind is InquiryKind.SECRETS else {}
+
+
+@task.with_options(secret_requests=["API_KEY"])
+async def fetch(secrets) -> str:
+    ran.append("fetch")
+    return secrets["API_KEY"]
+
+
+@task.with_options(cache=True)
+async def remembered(number: int) -> int:
+    ran.append(f"remembered {number}")
+    return number
+
+
+@workflow.with_options(name="order")
+async def asking(ctx):
+    key = await fetch()
+    await remembered(1)
+    await charge(len(key))
+    return await call("shop/ship", {"n": 1})
+
+
+async def test_secrets_cache_and_children_are_left_alone(lab):
+    lab.desk = Desk()
+    await lab.run(asking)
+    asked, log = lab.desk.asked, list(lab.log)
+    assert asked
+    ran.clear()
+    verdict = await lab.dry(asking)
+    assert (verdict.outcome, verdict.detail) == (Outcome.WAITS, "waits at child 'call_workflow_shop/ship'")
+    for cut in range(len(log)):
+        lab.log = log[:cut]
+        assert (await lab.dry(asking)).is_consistent
+    assert (ran, lab.desk.asked) == ([], asked)
+
+
+async def test_a_verdict_shows_no_secret(lab):
+    lab.desk = Desk()
+    await lab.run(asking)
+
+    @workflow.with_options(name="order")
+    async def tells(ctx):
+        await note_down(await fetch())
+
+    @task
+    async def note_down(text: str) -> None: ...
+
+    execution = Execution("e1", tells.ref, ExecutionState.RUNNING, generation=1)
+    verdict = await dry_run(tells, execution, lab.log, codec=Codec("pkl", b"test-key"))
+    assert verdict.divergence["attempted"] == "note_down(text='•••')"
+    assert "hunter2" not in repr(verdict)
