@@ -9,6 +9,7 @@ import pty
 import select
 import subprocess
 import sys
+import termios
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -207,23 +208,34 @@ def test_on_a_terminal_it_waits_and_q_ends_whatever_the_code_does(file, paused):
         "--code",
         "stubborn.py",
     ]
-    child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave)
-    os.close(slave)
-    seen = read_until(master, b"WORKFLOW_STARTED")
-    assert b"the body begins" not in seen
-    os.write(master, b"\r")
-    seen = read_until(master, b"TASK_STARTED")
-    assert b"the body begins" in seen
-    assert b"TASK_COMPLETED" not in seen
-    os.write(master, b"q")
-    assert child.wait(20) == 0
-    os.close(master)
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave) as child:
+        os.close(slave)
+        try:
+            assert b"the body begins" not in read_until(master, b"WORKFLOW_STARTED")
+            press(master, b"\r")
+            seen = read_until(master, b"TASK_STARTED")
+            assert b"the body begins" in seen
+            assert b"TASK_COMPLETED" not in seen
+            press(master, b"q")
+            assert child.wait(60) == 0
+        finally:
+            child.kill()
+            os.close(master)
 
 
 def read_until(fd, wanted):
     seen = b""
     while wanted not in seen:
-        ready, _, _ = select.select([fd], [], [], 20)
+        ready, _, _ = select.select([fd], [], [], 60)
         assert ready, seen
         seen += os.read(fd, 4096)
     return seen
+
+
+def press(fd, key):
+    """A key, once somebody waits for one: what was typed before is thrown away."""
+    deadline = time.monotonic() + 60
+    while termios.tcgetattr(fd)[3] & termios.ICANON:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.write(fd, key)
