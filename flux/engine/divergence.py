@@ -19,6 +19,7 @@ from flux.errors import CodecError, NonDeterminismError
 _T = ExecutionEventType
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _LONG = 80
+Redact = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Parting:
         attempted: the call that the code makes instead; None when it ends, or stops.
         end: how the code ends instead of making a call.
         reads: what the workflow's body reads from outside by itself.
+        redact: hides secrets in texts; before they are cut, since half a secret would not be recognised.
     """
 
     history: History
@@ -37,6 +39,7 @@ class Parting:
     attempted: Call | None = None
     end: Ending | None = None
     reads: tuple[Read, ...] = ()
+    redact: Redact = str
 
     @property
     def met_later(self) -> EventRecord | None:
@@ -106,9 +109,9 @@ def likely_cause(parting: Parting) -> str:
     return next(cause for rule in _RULES if (cause := rule(parting)))
 
 
-def shown_call(call: Call) -> str:
+def shown_call(call: Call, redact: Redact = str) -> str:
     """`charge(amount=8)`"""
-    return f"{call.name}({_listed(plain_arguments(call))})"
+    return f"{call.name}({_listed(plain_arguments(call), redact)})"
 
 
 def shown_event(event: EventRecord) -> str:
@@ -149,7 +152,7 @@ def _other_arguments(parting: Parting) -> str:
     changed = [name for name in dict.fromkeys((*before, *now)) if before.get(name) != now.get(name)]
     if not before or not changed:
         return f"the call of {parting.attempted.name} has other arguments, or another number of them" + _reads(parting)
-    told = "; ".join(_change(name, before.get(name), now.get(name)) for name in changed)
+    told = "; ".join(_change(name, before.get(name), now.get(name), parting.redact) for name in changed)
     return told + _reads(parting)
 
 
@@ -219,8 +222,8 @@ def _reads(parting: Parting) -> str:
     return f"; the code reads {told} anew at each replay"
 
 
-def _change(name: str, before: Any, now: Any) -> str:
-    text = f"its argument `{name}` was {_shown(before)} and is {_shown(now)}"
+def _change(name: str, before: Any, now: Any, redact: Redact) -> str:
+    text = f"its argument `{name}` was {_shown(before, redact)} and is {_shown(now, redact)}"
     kind = _kind(before) if _kind(before) == _kind(now) else ""
     return f"{text}, which looks like {kind}" if kind else text
 
@@ -239,12 +242,12 @@ def _kind(value: Any) -> str:
 
 def _now(parting: Parting) -> str:
     if parting.attempted is not None:
-        return shown_call(parting.attempted)
+        return shown_call(parting.attempted, parting.redact)
     if parting.end is None:
         return "nothing more"
     kind = parting.end.type.removeprefix("WORKFLOW_")
     error = parting.end.value
-    told = f", {type(error).__name__}: {_cut(_text(error))}" if isinstance(error, BaseException) else ""
+    told = f", {type(error).__name__}: {_cut(parting.redact(_text(error)))}" if isinstance(error, BaseException) else ""
     return f"the end, {kind}{told}"
 
 
@@ -262,12 +265,12 @@ def _own_places(error: BaseException) -> Iterator[str]:
             yield f"{frame.filename}:{frame.lineno}"
 
 
-def _listed(arguments: Mapping[str, Any]) -> str:
-    return _cut(", ".join(f"{name}={_shown(value)}" for name, value in arguments.items()))
+def _listed(arguments: Mapping[str, Any], redact: Redact = str) -> str:
+    return _cut(", ".join(f"{name}={_shown(value, redact)}" for name, value in arguments.items()))
 
 
-def _shown(value: Any) -> str:
-    return _cut(repr(value))
+def _shown(value: Any, redact: Redact) -> str:
+    return _cut(redact(repr(value)))
 
 
 def _cut(text: str) -> str:

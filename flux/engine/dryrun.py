@@ -217,8 +217,15 @@ class DrySession(Session):
         if ending.type is not end.type:
             return self._conclude(self._another_end(ending))
         payload, _ = self.recorder.encode_ending(ending)
-        note = "" if _alike(payload, end.payload) else ", with another output"
+        note = "" if self._alike(payload, end.payload) else ", with another output"
         return self._conclude(Verdict(Outcome.ENDS, f"ends as recorded{note}: {_shown_end(ending)}"))
+
+    def _alike(self, one: Payload | None, other: Payload | None) -> bool:
+        """Whether two outputs are the same, as far as that can be seen without executing what they say."""
+        if one is None or other is None:
+            return one is other
+        one, other = self.codec.unsealed(one), self.codec.unsealed(other)
+        return "dill" in (one.encoding, other.encoding) or bool(_essence(to_plain(one)) == _essence(to_plain(other)))
 
     def _diverge(self) -> None:
         if not self._over.done():
@@ -226,7 +233,8 @@ class DrySession(Session):
 
     def _another_end(self, ending: Ending | None = None) -> Verdict:
         assert self._past.end is not None
-        parting = Parting(self.history, attempted=None if ending else self._first_new(), end=ending)
+        attempted = None if ending else self._first_new()
+        parting = Parting(self.history, attempted=attempted, end=ending, redact=self.codec.redactor.redact)
         return diverges(describe_other_end(self._past.end, parting))
 
     def _conclude(self, verdict: Verdict) -> None:
@@ -244,7 +252,9 @@ class DrySession(Session):
         for call in self._held.values():
             if call.id not in waiting:
                 again = "again " if call.id in self.history.calls else ""
-                return Verdict(Outcome.GOES_ON, f"goes on {again}at {shown_call(call)}", call.location)
+                return Verdict(
+                    Outcome.GOES_ON, f"goes on {again}at {shown_call(call, self.codec.redactor.redact)}", call.location
+                )
         if not waiting:
             return Verdict(Outcome.GOES_ON, "goes on behind what is not Flux's")
         first = self._held[next(iter(waiting))]
@@ -266,13 +276,6 @@ def _shown_end(ending: Ending) -> str:
     if ending.type is not _T.WORKFLOW_FAILED:
         return str(ending.type.removeprefix("WORKFLOW_"))
     return f"FAILED ({type(ending.value).__name__}: {ending.value})"
-
-
-def _alike(one: Payload | None, other: Payload | None) -> bool:
-    """Whether two outputs are the same, as far as that can be seen without opening them."""
-    if one is None or other is None or "dill" in (one.encoding, other.encoding):
-        return (one is None) == (other is None)
-    return bool(_essence(to_plain(one)) == _essence(to_plain(other)))
 
 
 def _essence(value: Any) -> Any:

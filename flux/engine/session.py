@@ -425,7 +425,8 @@ class Session:
         missing = self.history.calls.get(self.releaser.first_missing or "")
         recorded = missing.first if missing else None
         attempted = instead_of(recorded, self._awaited.values(), self.history)
-        return Parting(self.history, recorded, attempted, ending, direct_reads(self.workflow.func))
+        reads = direct_reads(self.workflow.func)
+        return Parting(self.history, recorded, attempted, ending, reads, self.codec.redactor.redact)
 
     @property
     def _ended(self) -> bool:

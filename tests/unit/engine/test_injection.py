@@ -317,3 +317,43 @@ async def test_a_name_is_cut_behind_what_is_hidden_in_it(lab):
     await lab.run(w)
     assert {event.name for event in lab.log if event.type == "TASK_STARTED"} == {f"load_{HIDDEN}"}
     assert b"secret-" not in stored(lab)
+
+
+async def test_a_divergence_and_a_dry_replay_tell_no_piece_of_a_secret(lab):
+    key = "secret-" + "0123456789" * 20
+    lab.codec.redactor.learn([key])
+
+    @task
+    async def take(value):
+        return value
+
+    def carrying(value):
+        @workflow
+        async def w(ctx):
+            await take(value)
+            await pause("go")
+            await take([value])
+
+        return w
+
+    await lab.run(carrying("before"))
+    verdict = await lab.dry(carrying(key))
+    assert HIDDEN in verdict.divergence["attempted"]
+    lab.answer("go", 1)
+    goes_on = await lab.dry(carrying("before"))
+    await lab.run(carrying(key))
+    assert "secret-" not in f"{verdict} {goes_on}"
+    assert b"secret-" not in stored(lab)
+    assert HIDDEN in str(to_plain(lab.log[-1].payload))
+
+
+async def test_a_dry_replay_compares_what_is_sealed(lab, new_lab, desk):
+    @workflow
+    async def w(ctx):
+        return [await reveal()]
+
+    await lab.run(w)
+    elsewhere = new_lab()
+    elsewhere.log, elsewhere.generation = lab.log, lab.generation
+    verdict = await elsewhere.dry(w)
+    assert (verdict.outcome, "another output" in verdict.detail) == ("ends", False)
