@@ -521,6 +521,30 @@ async def test_a_child_that_somebody_cancels_fails_the_call(store, host):
         await host.answer(delegates, ctx.execution_id, 1, None)
 
 
+async def test_the_timeout_of_a_parent_cancels_its_child(store, host):
+    @workflow
+    async def endless(ctx):
+        await asyncio.Event().wait()
+
+    @workflow.with_options(timeout=0.1)
+    async def hurried(ctx):
+        await call(endless)
+
+    ctx = await host.start(hurried, None)
+    assert isinstance(ctx.output, ExecutionTimeoutError)
+    (child,) = await children_of(store, ctx)
+    assert child.state is ExecutionState.CANCELLED
+
+
+@pytest.mark.parametrize("durability", ["strict", "relaxed"])
+async def test_durability_makes_no_difference(host, durability):
+    @workflow.with_options(durability=durability)
+    async def parent_of_many(ctx):
+        return [await call(twice, number) for number in range(5)]
+
+    assert (await host.start(parent_of_many, None)).output == [0, 2, 4, 6, 8]
+
+
 async def test_a_failing_branch_cancels_the_children_of_its_siblings(store, host):
     @workflow
     async def slow(ctx):
