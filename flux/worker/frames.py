@@ -164,7 +164,7 @@ class Gone(Frame, frozen=True):
 
 
 class Beat(Frame, frozen=True):
-    """runner → agent: the loop is alive; sent every second."""
+    """runner → agent: the loop is alive; sent at the start, and every second while there is work."""
 
     threads_stuck: int = 0
 

@@ -48,6 +48,7 @@ class Limits:
     Attributes:
         beat: between two signs of life of a runner that has work.
         blocked: without one, a runner counts as blocked and is killed.
+        starting: for a new process until it can take frames.
         loading: for importing the user's code.
         idle: until an unused runner of an old version, or one beyond the first of its version, leaves.
         kept: until the last unused runner of a current version leaves.
@@ -56,6 +57,7 @@ class Limits:
 
     beat: float = 1.0
     blocked: float = 10.0
+    starting: float = 60.0
     loading: float = 120.0
     idle: float = 30.0
     kept: float = 600.0
@@ -100,6 +102,7 @@ class RunnerProcess:
         self._questions: dict[str, asyncio.Future[Validated | Replayed]] = {}
         self._stack = bytearray()
         self._verdict = ""
+        self._begun: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[str] = self._loop.create_future()
         self.digest = ""
         self.executions: dict[str, int] = {}
@@ -150,6 +153,7 @@ class RunnerProcess:
         answer: asyncio.Future[Loaded] = self._loop.create_future()
         self._loading.append(answer)
         self._channel.send(Load(bundle, cwd, dict(settings)))
+        await self._first(self._begun, self._limits.starting)
         await self._first(answer, self._limits.loading)
         if answer.done():
             return answer.result()
@@ -240,6 +244,8 @@ class RunnerProcess:
         self._watching = self._loop.create_task(self._watch())
 
     def _receive(self, frame: FromRunner) -> None:
+        if not self._begun.done():
+            self._begun.set_result(None)
         match frame:
             case Beat():
                 self.last_sign = self._loop.time()

@@ -64,6 +64,7 @@ class Runner:
 
     def run(self) -> None:
         """Until the agent says `Shutdown` and the last execution has left."""
+        self.channel.send_now(Beat())
         while not self._leaving or self.host.busy:
             # asyncio lets these two of user code stop the loop; the executions that did not raise them go on.
             with contextlib.suppress(SystemExit, KeyboardInterrupt):
