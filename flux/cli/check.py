@@ -11,7 +11,7 @@ import typer
 from flux.cli import outcome
 from flux.cli.options import FormatOption, ServerUrl
 from flux.cli.render import put_json, table, talk
-from flux.cli.session import on_server
+from flux.cli.session import is_chosen, on_server
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -71,7 +71,7 @@ def _check_file(path: Path, all: bool, limit: int, local: bool, server_url: str)
         try:
             return on_server(server_url, lambda client: _asked(client, refs, sent, all, limit)), "the server"
         except ServerUnavailableError as error:
-            if server_url:
+            if is_chosen(server_url):
                 raise
             talk(f"{error} The local store is checked instead.")
     return _check_locally(bundle, specs, all, limit), "this process"

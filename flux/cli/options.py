@@ -9,11 +9,14 @@ import typer
 Format = Literal["simple", "json"]
 Mode = Literal["sync", "async", "stream"]
 
+SERVER_URL = "FLUX_WORKERS__SERVER_URL"
+"""Environment variable that stands in for `--server-url`."""
+
 ServerUrl = Annotated[
     str,
     typer.Option(
         "--server-url",
-        envvar="FLUX_WORKERS__SERVER_URL",
+        envvar=SERVER_URL,
         help="Where the server answers. [default: the configured one, http://localhost:8000]",
         show_default=False,
     ),

@@ -17,7 +17,7 @@ import typer
 from flux.cli import outcome
 from flux.cli.options import ExecutionId, FormatOption, ServerUrl
 from flux.cli.render import put_json, talk
-from flux.cli.session import on_server
+from flux.cli.session import is_chosen, on_server
 from flux.cli.stepping import PatientLoop, Steps
 from flux.codec import to_plain
 from flux.errors import ExecutionContextNotFoundError, NotFoundError, ServerUnavailableError, WorkflowNotFoundError
@@ -83,7 +83,7 @@ def replay(
 
 def _found(settings: Settings, execution_id: str, server_url: str) -> Recording:
     """The history, out of the store of this home or from the server."""
-    if server_url or not _has_store(settings):
+    if is_chosen(server_url) or not _has_store(settings):
         return on_server(server_url, lambda client: _remote(client, execution_id))
     recording = asyncio.run(_local(settings, execution_id))
     if recording is not None:

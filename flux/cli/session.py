@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, TypeVar
+
+from flux.cli.options import SERVER_URL
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -40,6 +43,11 @@ def on_server(server_url: str, work: Callable[[FluxClient], Awaitable[T]]) -> T:
             await client.close()
 
     return asyncio.run(session())
+
+
+def is_chosen(server_url: str) -> bool:
+    """Whether the option was given, and not only set for all commands: then no other place will do."""
+    return bool(server_url) and server_url != os.environ.get(SERVER_URL)
 
 
 def configured_url() -> str:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _T = ExecutionEventType
 _S = ExecutionState
+_LONG = 200
 PATIENCE = 30.0
 """Seconds after which a dry replay is given up: its code awaits something that does not come."""
 
@@ -149,10 +150,6 @@ class DrySession(Session):
         self._enclosing = self.history.enclosing
         self._held: dict[str, Call] = {}
 
-    def stop(self) -> None:
-        """End the replay where it is."""
-        self._conclude(self.verdict)
-
     # -- calls ---------------------------------------------------------------------------------
 
     async def _keep_output(self, output: Any) -> Any:
@@ -184,7 +181,8 @@ class DrySession(Session):
         try:
             await FluxFuture(loop=self.loop)
         finally:
-            self._held.pop(call.id, None)
+            for calls in (self._held, self._awaited):
+                calls.pop(call.id, None)
 
     async def _within(self, call: Call, body: Callable[[], Awaitable[Any]]) -> None:
         with entered(Frame(self, call.id, call.id, call.name, call.parent)), suppress(Exception):
@@ -275,7 +273,8 @@ class DrySession(Session):
 def _shown_end(ending: Ending) -> str:
     if ending.type is not _T.WORKFLOW_FAILED:
         return str(ending.type.removeprefix("WORKFLOW_"))
-    return f"FAILED ({type(ending.value).__name__}: {ending.value})"
+    text = f"{type(ending.value).__name__}: {ending.value}"
+    return f"FAILED ({text if len(text) <= _LONG else text[:_LONG] + '…'})"
 
 
 def _essence(value: Any) -> Any:

@@ -122,6 +122,12 @@ def test_an_unknown_execution(paused, monkeypatch):
     assert "Execution 'feedfeed' not found." in result.stderr
 
 
+def test_a_server_that_is_set_for_all_commands_leaves_the_store_at_hand(paused, monkeypatch):
+    monkeypatch.setenv("FLUX_WORKERS__SERVER_URL", "http://localhost:1")
+    assert "the body begins" in replay(paused).stdout
+    assert replay(paused, "--server-url", "http://localhost:2").exit_code == 3
+
+
 def test_code_that_cannot_be_imported(file, paused):
     file.write_text("1 / 0")
     result = replay(paused, "--code", "order.py")
