@@ -211,12 +211,12 @@ class DrySession(Session):
     def _finish(self, ending: Ending) -> None:
         end = self._past.end
         if not self._past.by_itself or end is None:
-            return self._conclude(Verdict(Outcome.ENDS, f"the code ends: {_shown_end(ending)}"))
+            return self._conclude(Verdict(Outcome.ENDS, f"the code ends: {self._shown_end(ending)}"))
         if ending.type is not end.type:
             return self._conclude(self._another_end(ending))
         payload, _ = self.recorder.encode_ending(ending)
         note = "" if self._alike(payload, end.payload) else ", with another output"
-        return self._conclude(Verdict(Outcome.ENDS, f"ends as recorded{note}: {_shown_end(ending)}"))
+        return self._conclude(Verdict(Outcome.ENDS, f"ends as recorded{note}: {self._shown_end(ending)}"))
 
     def _alike(self, one: Payload | None, other: Payload | None) -> bool:
         """Whether two outputs are the same, as far as that can be seen without executing what they say."""
@@ -234,6 +234,12 @@ class DrySession(Session):
         attempted = None if ending else self._first_new()
         parting = Parting(self.history, attempted=attempted, end=ending, redact=self.codec.redactor.redact)
         return diverges(describe_other_end(self._past.end, parting))
+
+    def _shown_end(self, ending: Ending) -> str:
+        if ending.type is not _T.WORKFLOW_FAILED:
+            return str(ending.type.removeprefix("WORKFLOW_"))
+        text = self.codec.redactor.redact(f"{type(ending.value).__name__}: {ending.value}")
+        return f"FAILED ({text if len(text) <= _LONG else text[:_LONG] + '…'})"
 
     def _conclude(self, verdict: Verdict) -> None:
         self.verdict = verdict
@@ -268,13 +274,6 @@ class DrySession(Session):
         if last.wait is None or any(answer.seq > last.seq for answer in self.history.answers.get(call.id, ())):
             return None
         return last.wait
-
-
-def _shown_end(ending: Ending) -> str:
-    if ending.type is not _T.WORKFLOW_FAILED:
-        return str(ending.type.removeprefix("WORKFLOW_"))
-    text = f"{type(ending.value).__name__}: {ending.value}"
-    return f"FAILED ({text if len(text) <= _LONG else text[:_LONG] + '…'})"
 
 
 def _essence(value: Any) -> Any:

@@ -123,6 +123,18 @@ async def test_a_failed_one_fails_again(lab):
     assert (verdict.outcome, verdict.detail) == (Outcome.ENDS, "ends as recorded: FAILED (ValueError: too much)")
 
 
+async def test_a_long_failure_is_cut(lab):
+    @workflow.with_options(name="order")
+    async def failing(ctx):
+        await pause("approval")
+        raise ValueError("x" * 10_000)
+
+    await finished(lab, failing)
+    verdict = await lab.dry(failing)
+    assert verdict.outcome is Outcome.ENDS
+    assert len(verdict.detail) < 300
+
+
 async def test_a_cancelled_one_is_cancelled_where_it_was(lab):
     cleaned: list[str] = []
 
