@@ -14,6 +14,7 @@ from flux.engine.quiet import FluxFuture
 if TYPE_CHECKING:
     from flux.engine.session import Session
 
+_S = ExecutionState
 CLEANUP_LIMIT = 30.0
 """Seconds that a cancelled body has for its cleanup; then it is thrown away."""
 
@@ -30,7 +31,8 @@ class Cancellation:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._timers: list[asyncio.Task[Any] | asyncio.TimerHandle] = []
-        self.requested = session.execution.state is ExecutionState.CANCELLING
+        # A failed execution that somebody reopens has been asked all the same.
+        self.requested = session.execution.state is _S.CANCELLING or session.history.cancelling is not None
         self.timed_out = session.history.timed_out is not None
         self.struck = False
 

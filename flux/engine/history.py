@@ -64,6 +64,7 @@ class History:
         self.answers: dict[str, list[EventRecord]] = {}
         self.started: EventRecord | None = None
         self.timed_out: EventRecord | None = None
+        self.cancelling: EventRecord | None = None
         self.struck: EventRecord | None = None
         self.reopened = 0
         for record in self.records:
@@ -141,6 +142,7 @@ class History:
         elif record.type in STRIKES:
             self.struck = self.struck or record
             self.timed_out = record if record.type is _T.WORKFLOW_TIMED_OUT else self.timed_out
+            self.cancelling = record if record.type is _T.WORKFLOW_CANCELLING else self.cancelling
         elif record.type is _T.WORKFLOW_REOPENED:
             self.reopened += 1
 

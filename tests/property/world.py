@@ -308,7 +308,7 @@ class World:
     @property
     def history(self) -> list[EventRecord]:
         """All events."""
-        return list(run_inline(self.store.executions.history(ID)))
+        return list(self.serve(self.store.executions.history(ID)))
 
     @property
     def pending(self) -> list[Any]:

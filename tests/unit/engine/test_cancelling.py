@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from flux import task, workflow
 from flux.domain import ExecutionEventType, ExecutionState
@@ -328,3 +329,22 @@ async def test_the_request_waits_for_its_turn_behind_delivered_outcomes(lab):
     assert session.divergence is None
     assert session.context.is_cancelled
     assert seen == first
+
+
+async def test_a_reopened_execution_has_been_asked_to_end_all_the_same(lab):
+    """The request came too late to be noticed: the body had failed by then."""
+
+    @workflow
+    async def w(ctx):
+        await note("before")
+        await note("behind the request")
+        raise ValueError("kaboom")
+
+    await lab.run(w)
+    request = lab.event(ExecutionEventType.WORKFLOW_CANCELLING)
+    lab.log.insert(3, request)
+    lab.log.append(lab.event(ExecutionEventType.WORKFLOW_REOPENED))
+    lab.log = [replace(event, seq=index + 1) for index, event in enumerate(lab.log)]
+    session = await lab.run(w, state=ExecutionState.CREATED)
+    assert session.divergence is None
+    assert session.context.is_cancelled
