@@ -181,4 +181,7 @@ def traceback_of(error: BaseException) -> str:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_ENGINE)]
     lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
     text = "".join([*lines, f"{type(error).__name__}: {text_of(error)}\n"])
-    return text if len(text) <= _MAX_TRACEBACK else "…" + text[-_MAX_TRACEBACK:]
+    if len(text) <= _MAX_TRACEBACK:
+        return text
+    # Whole lines only: half of a secret would not be recognised as one.
+    return "…\n" + text[-_MAX_TRACEBACK:].partition("\n")[2]

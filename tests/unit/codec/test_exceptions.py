@@ -8,10 +8,19 @@ import pydantic_core
 import pytest
 
 from flux.codec import Codec, to_plain
+from flux.codec.exceptions import traceback_of
 from flux.errors import ExecutionError, ExecutionTimeoutError, InvalidInputError, RetryError
 
 KEY = b"key of the tests"
 codec = Codec("pkl", KEY)
+
+
+def test_a_long_traceback_is_cut_between_lines():
+    try:
+        raise ValueError("\n".join(f"line {number:05}" for number in range(5000)))
+    except ValueError as error:
+        first, second, *_, last = traceback_of(error).splitlines()
+    assert (first, len(second), last) == ("…", 10, "line 04999")
 
 
 class PaymentRefused(Exception):
