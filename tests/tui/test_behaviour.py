@@ -9,12 +9,14 @@ from textual.widgets import Input, Select, Switch, TextArea
 
 from flux.domain.events import ExecutionEventType as E
 from flux.domain.events import ExecutionState as S
+from flux.domain.events import WaitKind
 from flux.errors import WaitAnsweredError
 from flux.tui.dialogs.confirm import ConfirmDialog
 from flux.tui.dialogs.form import FormDialog
 from flux.tui.handoff import Place, editor_command
 from flux.tui.model.store import Topic
 from flux.tui.screens.executions import ExecutionsScreen
+from flux.tui.widgets.detail import DetailPane
 from flux.tui.widgets.line_view import LineView
 from flux.tui.widgets.log_view import LogView
 from flux.tui.widgets.schema_form import SchemaForm
@@ -635,3 +637,32 @@ async def test_a_field_is_in_sight_with_its_label(start):
             assert ui.app.focused is form.query_one(f"#field-{number}")
         await ui.press("ctrl+s")
         await ui.until("field0 *")
+
+
+async def test_a_divergence_is_told_where_it_waits_and_on_its_execution(start):
+    api = populate(FakeApi())
+    told = {
+        "type": "NonDeterminismError",
+        "message": "Replay diverged.",
+        "recorded": "charge(amount=8) (event 5)",
+        "recorded_at": "/srv/order.py:21",
+        "attempted": "tax(amount=8)",
+        "attempted_at": "/srv/order.py:22",
+        "cause": "a call of tax was added before charge",
+    }
+    parked = api.open_waits[0].model_copy(
+        update={"id": "d1", "name": "divergence", "kind": WaitKind.DIVERGENCE, "output": told, "input_schema": None}
+    )
+    api.open_waits[0] = parked
+    api.executions[PAUSED] = api.executions[PAUSED].model_copy(update={"output": told})
+    async with start(api, size=WIDE) as ui:
+        await ui.press("2")
+        await ui.until("a call of tax was added before charge")
+        assert all(
+            part in ui.text for part in ("charge(amount=8) (event 5)", "/srv/order.py:22", "move, fork or retry")
+        )
+        await ui.press("1")
+        ui.app.area.main.select(PAUSED)
+        ui.app.area.query_one(DetailPane).choose("values")
+        await ui.until("a call of tax was added before charge")
+        assert "/srv/order.py:21" in ui.text
