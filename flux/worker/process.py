@@ -288,7 +288,12 @@ class RunnerProcess:
             self._loop.create_task(self._pump(self._process.stdout, "stdout", "INFO")),
             self._loop.create_task(self._pump(self._process.stderr, "stderr", "WARNING")),
         ]
-        returncode = await self._process.wait()
+        try:
+            returncode = await self._process.wait()
+        except asyncio.CancelledError:
+            # The loop is closing: nobody could watch it any more, and who waits for its end must not wait for ever.
+            self.kill()
+            returncode = await self._process.wait()
         # What user code started may hold the descriptors open; the last words are there by now.
         await asyncio.wait(pumps, timeout=0.2)
         for pump in pumps:

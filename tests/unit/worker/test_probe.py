@@ -109,6 +109,19 @@ async def test_cancelling_leaves_no_process_behind(flow, tmp_path):
     assert not alive(pid)
 
 
+def test_a_loop_that_ends_takes_its_probe_along(flow, tmp_path):
+    os.mkfifo(tmp_path / "pid")
+    code = f"import os\nopen({str(tmp_path / 'pid')!r}, 'w').write(str(os.getpid()))\nwhile True: pass"
+
+    async def main() -> str:
+        probing = asyncio.create_task(probe_all([flow("b", code)]))
+        pid = await asyncio.wait_for(asyncio.to_thread((tmp_path / "pid").read_text), PATIENCE)
+        assert not probing.done()
+        return pid
+
+    assert not alive(asyncio.run(main()))
+
+
 async def test_nothing_to_probe_starts_nothing():
     assert await probe_all([]) == []
 
