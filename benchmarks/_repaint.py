@@ -20,7 +20,7 @@ from flux.client.api import FluxApi
 from flux.domain.events import ExecutionEventType, ExecutionState
 from flux.tui.app import FluxApp
 from flux.tui.model.store import Topic
-from flux.wire.models import EventModel, ExecutionPage, ExecutionSummary, LiveEvent, Ready
+from flux.wire.models import EventModel, ExecutionDetail, ExecutionPage, ExecutionSummary, LiveEvent, Ready
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 STATES = (ExecutionState.RUNNING, ExecutionState.PAUSED, ExecutionState.COMPLETED, ExecutionState.FAILED)
@@ -73,6 +73,11 @@ class ScriptedApi:
         """The newest page."""
         first = range(self.count - 1, max(-1, self.count - 1 - limit), -1)
         return ExecutionPage(executions=[execution(number) for number in first], total=self.count)
+
+    async def get_execution(self, execution_id: str, **_: Any) -> ExecutionDetail:
+        """One execution, with its only event."""
+        number = int(execution_id, 16)
+        return ExecutionDetail(**execution(number).model_dump(), events=[event(number, 0).event])
 
     async def live(self, last_event_id: int | None = None) -> AsyncIterator[LiveEvent]:
         """One event of every execution."""

@@ -97,6 +97,19 @@ def test_memory_is_bounded(monkeypatch):
     assert store.history("r7")
 
 
+@pytest.mark.parametrize("live", [S.RUNNING, S.COMPLETED], ids=["all run", "some have ended"])
+def test_states_are_counted_whatever_comes_and_goes(monkeypatch, live):
+    monkeypatch.setattr("flux.tui.model.store.EXECUTION_LIMIT", 4)
+    api, store = FakeApi(), Store()
+    states = [S.RUNNING, live, S.RUNNING, S.PAUSED, S.RUNNING, live, S.RUNNING]
+    runs = [api.execution("a/b", state, execution_id=f"r{n}", created_at=at(n)) for n, state in enumerate(states)]
+    for run in [*runs, runs[-1], runs[4].model_copy(update={"state": S.FAILED, "events_count": 99})]:
+        store.put_execution(run)
+    known = [execution.state for execution in store.executions.values()]
+    assert len(known) == 4
+    assert {state: store.count(state) for state in S} == {state: known.count(state) for state in S}
+
+
 def test_reloads_stay_broken_until_fixed():
     store = Store()
     bad = ReloadModel(path="a.py", status="broken", time=NOW, error="x")

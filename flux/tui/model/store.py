@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -106,6 +106,7 @@ class Store:
     def __init__(self) -> None:
         self.executions: dict[str, ExecutionSummary] = {}
         self.order: list[tuple[float, str]] = []
+        self.states: Counter[ExecutionState] = Counter()
         self.total = 0
         self.cursor: str | None = None
         self.histories: OrderedDict[str, list[EventModel]] = OrderedDict()
@@ -213,7 +214,10 @@ class Store:
             self.total += 1
         elif (known.events_count, known.updated_at) > (execution.events_count, execution.updated_at):
             return
+        else:
+            self.states[known.state] -= 1
         self.executions[execution.execution_id] = execution
+        self.states[execution.state] += 1
         self._note_run(execution)
         if len(self.order) > EXECUTION_LIMIT:
             self._forget_oldest()
@@ -228,9 +232,11 @@ class Store:
         for index in range(len(self.order) - 1, -1, -1):
             execution_id = self.order[index][1]
             if self.executions[execution_id].state.is_terminal:
-                del self.order[index], self.executions[execution_id]
-                return
-        del self.executions[self.order.pop()[1]]
+                break
+        else:
+            index = len(self.order) - 1
+        _, execution_id = self.order.pop(index)
+        self.states[self.executions.pop(execution_id).state] -= 1
 
     def set_executions(self, page: ExecutionPage, *, older: bool = False) -> None:
         """Take in a page of the list; `older` when it continues an earlier one."""
@@ -351,4 +357,4 @@ class Store:
 
     def count(self, *states: ExecutionState) -> int:
         """How many of the known executions are in one of the states."""
-        return sum(1 for execution in self.executions.values() if execution.state in states)
+        return sum(self.states[state] for state in states)

@@ -116,10 +116,10 @@ class AreaScreen(Screen[None]):
 
     def refresh_bars(self) -> None:
         """Draw the lines at the top and bottom."""
-        bar = self.query_one("#reload", LineBar)
         look = self._reload_look()[1]
-        for name in ("good", "bad", "busy"):
-            bar.set_class(look == name, f"-{name}")
+        for bar in self.query("#reload"):  # none while the screen comes or goes
+            for name in ("good", "bad", "busy"):
+                bar.set_class(look == name, f"-{name}")
         for each in self.query(LineBar):
             each.refresh()
 

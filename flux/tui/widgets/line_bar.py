@@ -10,7 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from flux.tui.model.text import Line, cell_width
-from flux.tui.widgets.paint import paint
+from flux.tui.widgets.paint import Strips, paint, palette_of
 
 
 class LineBar(Widget):
@@ -35,11 +35,13 @@ class LineBar(Widget):
     def __init__(self, source: Callable[[int], Line], *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self.source = source
+        self._strips = Strips(4)
 
     def render_line(self, y: int) -> Strip:
         """The line in the theme's styles."""
-        width = self.size.width
-        return paint(self, self.source(width) if y == 0 else (), width)
+        width, base = self.size.width, self.rich_style
+        line = tuple(self.source(width)) if y == 0 else ()
+        return self._strips.get((line, width, base, palette_of(self)), lambda: paint(self, line, width, base=base))
 
     def on_click(self, event: Click) -> None:
         """Find the part under the pointer."""

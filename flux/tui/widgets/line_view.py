@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
 from typing import Any, Literal
 
 from rich.segment import Segment
@@ -22,9 +24,12 @@ from textual.strip import Strip
 from flux.tui.bindings import bindings
 from flux.tui.model.panes import Pane, PaneState
 from flux.tui.model.text import Line, Span, fit, plain, wrap
-from flux.tui.widgets.paint import paint, palette_of
+from flux.tui.widgets.paint import Strips, paint, palette_of
 
 Edge = Literal["", "first", "last"]
+
+_NEAR = 100
+"""Items among which one is looked for before all of them are numbered: it mostly stands near the top."""
 
 
 @dataclass(slots=True)
@@ -53,6 +58,9 @@ class Rows:
         if self.key is None:
             place = int(identity) - self.offset if identity else -1
             return place if 0 <= place < len(self.items) else None
+        for place, item in enumerate(islice(self.items, _NEAR)):
+            if self.key(item) == identity:
+                return place
         if not self._places and self.items:
             self._places = {self.key(item): place for place, item in enumerate(self.items)}
         return self._places.get(identity)
@@ -120,6 +128,9 @@ class LineView(ScrollView, can_focus=True):
         self.shift = 0
         self._resting = edge == "first"
         self._seen = ""
+        self._base = Style.null()
+        self._columns = 0
+        self._strips = Strips()
 
     # data
 
@@ -302,17 +313,22 @@ class LineView(ScrollView, can_focus=True):
 
     # drawing
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines of a part; what they stand on is the same for all of them, and takes long to find out."""
+        self._base, self._columns = self.rich_style, self._width
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """One line of the window."""
-        width = self._width
+        width = self._columns
         if self.header and y == 0:
             inner = self.header(max(width - self._gutter_width, 1))
-            return paint(self, (Span(" " * self._gutter_width), *inner), width)
+            return paint(self, (Span(" " * self._gutter_width), *inner), width, base=self._base)
         if not self.rows.items:
             return self._message(y, width)
         index = round(self.scroll_offset.y) + y - self._top
         if index >= len(self.rows.items):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         return self._item(index, width)
 
     @property
@@ -322,16 +338,21 @@ class LineView(ScrollView, can_focus=True):
     def _item(self, index: int, width: int) -> Strip:
         selected = self.has_cursor and index == self.cursor and not (self.follow and self.edge == "last")
         line = self.rows.render(self.rows.items[index], max(width - self._gutter_width, 1))
+        if self.text_selection is not None:
+            return self._marked(self._painted(line, width, selected), index).apply_offsets(0, index)
+        look = (tuple(line), index, width, selected, self.has_focus, self.shift, self.pane.dimmed)
+        make = partial(self._painted, line, width, selected)
+        return self._strips.get((*look, self._base, palette_of(self)), lambda: make().apply_offsets(0, index))
+
+    def _painted(self, line: Line, width: int, selected: bool) -> Strip:
         extra = self._row_style(selected)
-        strip = paint(self, line, max(width - self._gutter_width, 0), extra=extra, shift=self.shift)
+        strip = paint(self, line, max(width - self._gutter_width, 0), base=self._base, extra=extra, shift=self.shift)
         if self.has_gutter:
             mark = "▌ " if selected else "  "
-            style = self.rich_style + (extra or Style.null())
+            style = self._base + (extra or Style.null())
             style += palette_of(self)["accent" if self.has_focus else "dim"]
             strip = Strip([Segment(mark, style), *strip], width)
-        if self.text_selection is not None:
-            strip = self._marked(strip, index)
-        return strip.apply_offsets(0, index)
+        return strip
 
     def _row_style(self, selected: bool) -> Style | None:
         style = Style(dim=True) if self.pane.dimmed else None
@@ -379,11 +400,11 @@ class LineView(ScrollView, can_focus=True):
         rows = wrap(self.pane.message, max(min(width - 6, 64), 10)) if self.pane.message else []
         top = max((self.size.height - len(rows)) // 3, self._top)
         if not top <= y < top + len(rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._base)
         text = rows[y - top]
         style = "bad" if self.pane.state is PaneState.ERROR else "dim"
         left = max((width - len(text)) // 2, 0)
-        return paint(self, (Span(" " * left), Span(fit(text, width - left), style)), width)
+        return paint(self, (Span(" " * left), Span(fit(text, width - left), style)), width, base=self._base)
 
     def text_lines(self) -> list[str]:
         """All lines as text, for copying."""
