@@ -13,18 +13,15 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from flux.config import Settings
 from flux.domain import ExecutionState
 from flux.domain.transitions import fold
-from flux.security import Tokens
-from flux.server.app import create_app
 from flux.server.serve import bind
 from flux.store import Store
-from flux.worker.agent import Agent
 from flux.worker.remote import RemotePort
 
+from ..serving import PATIENCE, serving
+
 FLOWS = Path(__file__).with_name("flows.py")
-PATIENCE = 30.0
 
 
 class Server:
@@ -74,36 +71,26 @@ class Server:
 async def listening(app: Any) -> AsyncIterator[str]:
     (sock,) = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, ws="none"))
-    serving = asyncio.create_task(server.serve([sock]))
+    running = asyncio.create_task(server.serve([sock]))
     try:
         yield f"http://127.0.0.1:{sock.getsockname()[1]}"
     finally:
         app.state.services.close()
         server.should_exit = True
-        await serving
+        await running
+
+
+@contextlib.asynccontextmanager
+async def remote(app: Any) -> AsyncIterator[RemotePort]:
+    """The way to the application over a real socket."""
+    async with listening(app) as url:
+        port = RemotePort(url, "boot")
+        yield port
+        await port.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["embedded", "remote"])
 async def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Server]:
-    home = tmp_path_factory.mktemp("family")
-    settings = Settings(home=str(home), workers={"retry_delay": 0})
-    store = await Store.open(f"sqlite:///{home / 'flux.db'}", synchronous="normal")
-    app = create_app(settings, store, tokens=Tokens("boot", b"key"))
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(store.close)
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        port = app.state.services.port
-        if request.param == "remote":
-            port = RemotePort(await stack.enter_async_context(listening(app)), "boot")
-            stack.push_async_callback(port.close)
-        agent = Agent(port, name="w1", runner_processes=1, cwd=str(home))
-        working = asyncio.create_task(agent.run())
-        stack.push_async_callback(lambda: working)
-        stack.push_async_callback(agent.stop)
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=PATIENCE)
-        await stack.enter_async_context(client)
-        await app.state.services.presence.any_online(PATIENCE)
-        registered = await client.post("/workflows", files={"file": ("flows.py", FLOWS.read_bytes())})
-        assert registered.status_code < 300, registered.text
+    joined = remote if request.param == "remote" else None
+    async with serving(tmp_path_factory.mktemp("family"), FLOWS.read_bytes(), joined) as (store, client):
         yield Server(store, client)

@@ -15,15 +15,12 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from flux.config import Settings
 from flux.domain import EventRecord, ExecutionEventType
-from flux.security import Tokens
-from flux.server.app import create_app
 from flux.store import Store
-from flux.worker.agent import Agent
+
+from ..serving import PATIENCE, serving
 
 FLOWS = Path(__file__).with_name("flows.py")
-PATIENCE = 30.0
 
 
 class Place(Protocol):
@@ -137,23 +134,7 @@ def _flows() -> ModuleType:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    home = tmp_path_factory.mktemp("served")
-    settings = Settings(home=str(home), workers={"retry_delay": 0})
-    store = await Store.open(f"sqlite:///{home / 'flux.db'}", synchronous="normal")
-    app = create_app(settings, store, tokens=Tokens("boot", b"key"))
-    async with contextlib.AsyncExitStack() as stack:
-        stack.push_async_callback(store.close)
-        await stack.enter_async_context(app.router.lifespan_context(app))
-        agent = Agent(app.state.services.port, name="w1", runner_processes=1, cwd=str(home))
-        working = asyncio.create_task(agent.run())
-        stack.push_async_callback(lambda: working)
-        stack.push_async_callback(agent.stop)
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        client = httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=PATIENCE)
-        await stack.enter_async_context(client)
-        await app.state.services.presence.any_online(PATIENCE)
-        registered = await client.post("/workflows", files={"file": ("flows.py", FLOWS.read_bytes())})
-        assert registered.status_code < 300, registered.text
+    async with serving(tmp_path_factory.mktemp("served"), FLOWS.read_bytes()) as (store, client):
         yield Served(store, client)
 
 

@@ -72,12 +72,21 @@ async def test_order_of_a_pause_inside_a_task(place):
 
 async def test_order_of_a_call_of_another_workflow(place):
     execution_id = await place.run("calls", "x")
-    expected = (
-        f"{place.prefix}WORKFLOW_STARTED · TASK_STARTED call_workflow_default/simple"
-        f" · TASK_WAITING · TASK_CHILD_COMPLETED · {place.prefix}TASK_COMPLETED call_workflow_default/simple"
-        " · TASK_STARTED greet · TASK_COMPLETED greet · WORKFLOW_COMPLETED"
-    )
-    assert await order(place, execution_id, expected) == expected
+    assert unclaimed(await place.history(execution_id)) == [
+        "WORKFLOW_STARTED calls",
+        "TASK_STARTED call_workflow_default/simple",
+        "TASK_WAITING call_workflow_default/simple",
+        "TASK_CHILD_COMPLETED call_workflow_default/simple",
+        "TASK_COMPLETED call_workflow_default/simple",
+        "TASK_STARTED greet",
+        "TASK_COMPLETED greet",
+        "WORKFLOW_COMPLETED calls",
+    ]
+
+
+def unclaimed(history) -> list[str]:
+    """The events without those of claims: a worker may have let go meanwhile, or not."""
+    return [f"{one.type} {one.name}" for one in history if not one.type.endswith(("_SCHEDULED", "_CLAIMED"))]
 
 
 async def test_order_behind_a_crash(place, tmp_path):
@@ -105,6 +114,5 @@ async def test_order_of_a_cancel_while_it_runs(served):
 async def test_order_of_a_cancel_while_it_waits(place):
     execution_id = await place.run("cancelled_while_it_waits", "x")
     await place.cancel_paused("cancelled_while_it_waits", execution_id)
-    events = [str(event.type) for event in await place.history(execution_id)]
-    claimed = [kind for kind in events if kind not in ("WORKFLOW_SCHEDULED", "WORKFLOW_CLAIMED")]
-    assert claimed[3:] == ["WORKFLOW_PAUSED", "WORKFLOW_CANCELLING", "TASK_CANCELLED", "WORKFLOW_CANCELLED"]
+    kinds = [kind.partition(" ")[0] for kind in unclaimed(await place.history(execution_id))]
+    assert kinds[3:] == ["WORKFLOW_PAUSED", "WORKFLOW_CANCELLING", "TASK_CANCELLED", "WORKFLOW_CANCELLED"]
