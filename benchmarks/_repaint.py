@@ -77,7 +77,8 @@ class ScriptedApi:
     async def get_execution(self, execution_id: str, **_: Any) -> ExecutionDetail:
         """One execution, with its only event."""
         number = int(execution_id, 16)
-        return ExecutionDetail(**execution(number).model_dump(), events=[event(number, 0).event])
+        only = event(number, 0).event
+        return ExecutionDetail(**execution(number).model_dump(), events=[only] if only else [])
 
     async def live(self, last_event_id: int | None = None) -> AsyncIterator[LiveEvent]:
         """One event of every execution."""
