@@ -213,16 +213,16 @@ class Engine(RuleBasedStateMachine):
             self.lengthened += 1
             self.world.programs.append(Interpreter(lengthened(code.program), code.salt))
             self.count("deploy compatible code")
-        elif self.may_diverge:
-            self.diverges = True
-            self.world.programs.append(Interpreter(code.program, "!"))
-            self.count("deploy incompatible code")
+        else:
+            self.deploy_other_code()
 
-    @property
-    def may_diverge(self) -> bool:
-        """Whether the first task is recorded."""
+    def deploy_other_code(self) -> None:
+        """The first task is another one; it matters when that is recorded."""
         recorded = any(one.type is E.TASK_COMPLETED and one.name == "do" for one in self.world.history)
-        return recorded and not self.cancelled and not self.diverges
+        if recorded and not self.cancelled and not self.diverges:
+            self.diverges = True
+            self.world.programs.append(Interpreter(self.world.programs[-1].program, "!"))
+            self.count("deploy incompatible code")
 
     @precondition(lambda self: self.diverges and self.world.session is None)
     @rule()
@@ -235,8 +235,11 @@ class Engine(RuleBasedStateMachine):
         self.count("move back")
 
     @precondition(lambda self: self.state is S.FAILED)
-    @rule()
-    def reopen(self) -> None:
+    @rule(fits=st.booleans())
+    def reopen(self, fits: bool) -> None:
+        """Somebody has it go on, with the code that failed or with other code."""
+        if not fits:
+            self.deploy_other_code()
         self.world.append(E.WORKFLOW_REOPENED)
         self.count("reopen")
 

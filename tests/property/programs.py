@@ -130,6 +130,7 @@ LEAVES = st.one_of(
     does(),
     st.builds(Ask, st.booleans()),
     st.builds(Ask, st.booleans()),
+    st.builds(Together, st.sampled_from(["parallel", "gather"]), st.just((Ask(), Ask(strict=True)))),
     st.builds(Nap, st.sampled_from([0.5, 2.0, 90.0])),
     st.builds(Idle, st.sampled_from([0.0, 0.1, 4.0, 40.0])),
     st.builds(Chance, st.sampled_from(["now", "uuid4", "randint"])),
