@@ -14,6 +14,8 @@ _T = ExecutionEventType
 HASH = 17
 """Characters of a call id behind the name: an underscore and 16 digits."""
 ROLLED_BACK = frozenset({_T.TASK_ROLLBACK_COMPLETED, _T.TASK_ROLLBACK_FAILED})
+FAILURES = frozenset({_T.TASK_RETRY_FAILED, _T.TASK_FALLBACK_STARTED, _T.TASK_GIVEN_UP})
+"""Behind these another attempt, the fallback or the rollback is what goes on."""
 STRIKES = frozenset({_T.WORKFLOW_CANCELLING, _T.WORKFLOW_TIMED_OUT})
 OUTCOMES = frozenset({_T.TASK_COMPLETED, _T.TASK_FAILED, _T.TASK_CANCELLED})
 _OF_TASKS = frozenset(type for type in _T if type.startswith("TASK_"))
@@ -34,8 +36,8 @@ class RecordedCall:
     steps: list[EventRecord] = field(default_factory=list)
 
     def failed_after(self, record: EventRecord) -> bool:
-        """Whether an attempt has failed since `record`: what was called in it is not called again."""
-        return any(step.type is ExecutionEventType.TASK_RETRY_FAILED and step.seq > record.seq for step in self.steps)
+        """Whether what ran at `record` has failed since, and something else followed: it is not run again."""
+        return any(step.type in FAILURES and step.seq > record.seq for step in self.steps)
 
     def last(self, *types: ExecutionEventType) -> EventRecord | None:
         """The newest step of one of these types."""

@@ -234,17 +234,18 @@ def _attempt_payload(attempt: Attempted, number: int, **more: Any) -> Any:
 
 
 def with_fallback(attempt: Attempted, body: Body) -> Body:
-    """Use the fallback's value when the body fails for good."""
+    """Use the fallback's value when the body fails for good; a fallback that has begun goes on behind a crash."""
     fallback = attempt.task.options.fallback
     if fallback is None:
         return body
 
     async def guarded() -> Any:
         recorder, call = attempt.session.recorder, attempt.call
-        try:
-            return await body()
-        except Exception:
-            recorder.note_call(_T.TASK_FALLBACK_STARTED, call, recorder.encode_arguments(call))
+        if _recorded(attempt, _T.TASK_FALLBACK_STARTED) is None:
+            try:
+                return await body()
+            except Exception:
+                recorder.note_call(_T.TASK_FALLBACK_STARTED, call, recorder.encode_arguments(call))
         try:
             with entered(current_frame().within("fallback")):
                 value = await attempt.invoke_handler(fallback)
@@ -259,11 +260,14 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
 
 
 def with_rollback(attempt: Attempted, body: Body) -> Body:
-    """Undo after a failure or a requested cancellation; the original error goes on."""
+    """Undo after a failure or a requested cancellation; the original error goes on.
+
+    What it undoes must not be done again: behind a crash the recorded failure stands for the body.
+    """
 
     async def guarded() -> Any:
         try:
-            return await body()
+            return await _unless_given_up(attempt, body)
         except asyncio.CancelledError:
             if attempt.session.cancellation.struck and not attempt.session.dropped:
                 attempt.session.recorder.note_cancelled(attempt.call)
@@ -274,6 +278,26 @@ def with_rollback(attempt: Attempted, body: Body) -> Body:
             raise _wrapped(error) from error
 
     return guarded
+
+
+async def _unless_given_up(attempt: Attempted, body: Body) -> Any:
+    """Run the body, or raise what an earlier activation has given up with: recorded where a rollback follows."""
+    recorder = attempt.session.recorder
+    given_up = _recorded(attempt, _T.TASK_GIVEN_UP)
+    if given_up is not None:
+        raise recorder.decode_error(given_up.payload)
+    try:
+        return await body()
+    except Exception as error:
+        if attempt.task.options.rollback is not None:
+            recorder.note_call(_T.TASK_GIVEN_UP, attempt.call, recorder.encode_error(error))
+        raise
+
+
+def _recorded(attempt: Attempted, type: ExecutionEventType) -> EventRecord | None:
+    """The step of that type which an earlier activation has recorded."""
+    recorded = attempt.session.history.calls.get(attempt.call.id)
+    return recorded.last(type) if recorded else None
 
 
 def rollback_frame(attempt: Attempted) -> Frame:
@@ -287,7 +311,8 @@ async def roll_back(attempt: Attempted) -> None:
     rollback, recorder, call = attempt.task.options.rollback, attempt.session.recorder, attempt.call
     if rollback is None:
         return
-    recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
+    if _recorded(attempt, _T.TASK_ROLLBACK_STARTED) is None:
+        recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
     try:
         with entered(rollback_frame(attempt)):
             value = await attempt.invoke_handler(rollback)

@@ -105,10 +105,9 @@ class Recorder:
         """The recorded outcome: its value returned, its error raised."""
         if outcome.type is _T.TASK_CANCELLED:
             raise asyncio.CancelledError
-        value = self.decode(outcome.payload)
         if outcome.type is _T.TASK_FAILED:
-            raise value if isinstance(value, BaseException) else ExecutionError(None, str(value))
-        return value
+            raise self.decode_error(outcome.payload)
+        return self.decode(outcome.payload)
 
     async def _cancelled(self, call: Call) -> None:
         if not self._closed:
@@ -299,6 +298,11 @@ class Recorder:
     def decode(self, payload: Payload | None) -> Any:
         """The value of a payload."""
         return None if payload is None else self._session.codec.decode(payload)
+
+    def decode_error(self, payload: Payload | None) -> BaseException:
+        """The exception of a payload; whatever else it holds becomes the message of one."""
+        value = self.decode(payload)
+        return value if isinstance(value, BaseException) else ExecutionError(None, str(value))
 
     def encode_arguments(self, call: Call) -> Payload:
         """The arguments as the event's value; what cannot be stored is shown by its type."""

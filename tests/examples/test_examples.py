@@ -106,6 +106,7 @@ def test_retries_roll_back_what_cannot_be_sent(example: Load, capsys: pytest.Cap
     assert "released the parcel with the anvil" in capsys.readouterr().out
     assert types(ctx, "ship") == [
         "TASK_STARTED",
+        "TASK_GIVEN_UP",
         "TASK_ROLLBACK_STARTED",
         "TASK_ROLLBACK_COMPLETED",
         "TASK_FAILED",

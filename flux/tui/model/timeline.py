@@ -46,6 +46,7 @@ _ENDS = {
     _E.TASK_RETRY_FAILED: "fail",
     _E.TASK_FALLBACK_COMPLETED: "done",
     _E.TASK_FALLBACK_FAILED: "fail",
+    _E.TASK_GIVEN_UP: "fail",
     _E.TASK_ROLLBACK_COMPLETED: "gone",
     _E.TASK_ROLLBACK_FAILED: "fail",
 }

@@ -224,6 +224,7 @@ async def test_rollback_runs_when_the_fallback_fails_too(lab):
         "STARTED load",
         "FALLBACK_STARTED load",
         "FALLBACK_FAILED load",
+        "GIVEN_UP load",
         "ROLLBACK_STARTED load",
         "ROLLBACK_COMPLETED load",
         "FAILED load",
@@ -242,7 +243,13 @@ async def test_a_failing_rollback_never_replaces_the_error(lab):
 
     session = await lab.run(w)
     assert isinstance(session.context.output.inner_exception, OSError)
-    assert between(lab) == ["STARTED load", "ROLLBACK_STARTED load", "ROLLBACK_FAILED load", "FAILED load"]
+    assert between(lab) == [
+        "STARTED load",
+        "GIVEN_UP load",
+        "ROLLBACK_STARTED load",
+        "ROLLBACK_FAILED load",
+        "FAILED load",
+    ]
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
