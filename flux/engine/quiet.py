@@ -10,6 +10,7 @@ stands in, and timers take their time.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import inspect
 from collections.abc import Callable, Generator, Iterable
 from contextvars import Context
@@ -91,14 +92,14 @@ class Quiet:
         Args:
             tasks: those of the execution.
         """
-        scheduled = getattr(self._loop, "_scheduled", ())
+        scheduled: list[Any] = getattr(self._loop, "_scheduled", [])
         timers = [timer for timer in scheduled if not timer.cancelled() and self._mine(timer._context)]
         slept = {id(argument) for timer in timers for argument in timer._args or ()}
         if not timers or any(id(_waiter(task)) not in slept for task in tasks if not task.done() and _is_outside(task)):
             return False
-        timer = min(timers, key=asyncio.TimerHandle.when)
-        self._loop.call_soon(timer._callback, *timer._args, context=timer._context)
-        timer.cancel()
+        # It stays what it is, only due now: the code can still cancel it until it rings.
+        min(timers, key=asyncio.TimerHandle.when)._when = self._loop.time()
+        heapq.heapify(scheduled)
         return True
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from contextvars import Context
+
+import pytest
 
 from flux import task, workflow
 from flux.engine import quiet as module
@@ -105,3 +108,16 @@ async def test_a_turn_is_kept_while_nobody_else_is_ready(monkeypatch):
     turns = Turns(asyncio.get_running_loop())
     assert turns.due()
     assert not turns.due()
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_timer_that_is_passed_over_rings_now_unless_the_code_cancels_it(cancelled):
+    loop, mine, rang = asyncio.get_running_loop(), Context(), []
+    timer = loop.call_later(3600, rang.append, "mine", context=mine)
+    other = loop.call_later(3600, rang.append, "other", context=Context())
+    assert Quiet(loop, lambda context: context is mine).skip([])
+    if cancelled:
+        timer.cancel()
+    await asyncio.sleep(0.01)
+    other.cancel()
+    assert rang == ([] if cancelled else ["mine"])
