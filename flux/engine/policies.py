@@ -262,20 +262,25 @@ def with_fallback(attempt: Attempted, body: Body) -> Body:
 def with_rollback(attempt: Attempted, body: Body) -> Body:
     """Undo after a failure or a requested cancellation; the original error goes on.
 
-    What it undoes must not be done again: behind a crash the recorded failure stands for the body.
+    What it undoes must not be done again: behind a crash the recorded failure stands for the body. A rollback that
+    the cancellation cuts short begins once more.
     """
+
+    async def undone() -> Any:
+        try:
+            return await _unless_given_up(attempt, body)
+        except Exception as error:
+            await roll_back(attempt)
+            raise _wrapped(error) from error
 
     async def guarded() -> Any:
         try:
-            return await _unless_given_up(attempt, body)
+            return await undone()
         except asyncio.CancelledError:
             if attempt.session.cancellation.struck and not attempt.session.dropped:
                 attempt.session.recorder.note_cancelled(attempt.call)
                 await roll_back(attempt)
             raise
-        except Exception as error:
-            await roll_back(attempt)
-            raise _wrapped(error) from error
 
     return guarded
 
@@ -311,8 +316,7 @@ async def roll_back(attempt: Attempted) -> None:
     rollback, recorder, call = attempt.task.options.rollback, attempt.session.recorder, attempt.call
     if rollback is None:
         return
-    if _recorded(attempt, _T.TASK_ROLLBACK_STARTED) is None:
-        recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
+    recorder.note_call(_T.TASK_ROLLBACK_STARTED, call, recorder.encode_arguments(call))
     try:
         with entered(rollback_frame(attempt)):
             value = await attempt.invoke_handler(rollback)
