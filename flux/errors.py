@@ -129,7 +129,7 @@ class NonDeterminismError(FluxError):
 
     code = "non_determinism"
     status = 409
-    hint = "Keep the recorded version, or move, fork or retry the execution on purpose."
+    hint = "It goes on with code that fits its history: `flux workflow check FILE` says whether yours does."
 
     def __init__(
         self,
@@ -319,14 +319,11 @@ class WaitAmbiguousError(ConflictError):
     """Several waits are open: name the one to answer."""
 
     code = "wait_ambiguous"
+    hint = "Choose one with `--wait`, `?wait=` or `wait=`: its name, its id, or the execution that asks."
 
     def __init__(self, waits: Sequence[Mapping[str, Any]] = (), message: str = "") -> None:
         self.waits = [dict(wait) for wait in waits]
-        names = ", ".join(f"{wait.get('name')} ({wait.get('id')})" for wait in self.waits)
-        super().__init__(
-            message or f"Several waits are open: {names}.",
-            hint="Choose one with `--wait NAME`, `?wait=` or `wait=`.",
-        )
+        super().__init__(message or f"Several waits are open: {named_waits(self.waits)}.")
 
     def extra(self) -> Mapping[str, Any]:
         """The waits to choose from."""
@@ -337,6 +334,7 @@ class WaitAnsweredError(ConflictError):
     """That wait has been answered already."""
 
     code = "wait_answered"
+    hint = "The answer that it has is used when the execution goes on: see `flux execution show ID`."
 
 
 class StaleClaimError(ConflictError):
@@ -523,6 +521,20 @@ class HookNameConflictError(ConflictError):
 
 
 ExecutionTimedOut = ExecutionTimeoutError
+
+
+def named_waits(waits: Sequence[Mapping[str, Any]]) -> str:
+    """Waits as a person tells them apart: by name and id, and by who asks when several executions do.
+
+    Example:
+        >>> named_waits([{"name": "legal", "id": "pause_1", "execution_id": "e1"}])
+        'legal (pause_1)'
+    """
+    several = len({wait.get("execution_id") for wait in waits}) > 1
+    return ", ".join(
+        f"{wait.get('name')} ({wait.get('id')})" + (f" of {wait.get('execution_id')}" if several else "")
+        for wait in waits
+    )
 
 
 def _describe(error: BaseException | None) -> str:

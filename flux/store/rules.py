@@ -10,10 +10,12 @@ from flux.domain.transitions import next_state
 from flux.errors import (
     ExecutionCancellingError,
     ExecutionFinishedError,
+    NonDeterminismError,
     NotPausedError,
     WaitAmbiguousError,
     WaitAnsweredError,
     WaitNotFoundError,
+    named_waits,
 )
 from flux.store.rows import Standing
 
@@ -197,14 +199,14 @@ def _asked_by(wait: PendingWait, waits: Sequence[PendingWait]) -> list[PendingWa
 
 
 _NO_ANSWER = {
-    WaitKind.DIVERGENCE: "Keep the recorded version, or move, fork or retry the execution on purpose.",
+    WaitKind.DIVERGENCE: NonDeterminismError.hint,
     WaitKind.CHILD: "It ends with the child execution, which asks nobody now.",
 }
 
 
 def missing_wait(waits: Sequence[PendingWait], wait: str, execution_id: str) -> WaitNotFoundError:
     """The error for a wait that is not open."""
-    names = ", ".join(f"{one.name} ({one.id})" for one in waits)
+    names = named_waits([_described(one) for one in waits])
     return WaitNotFoundError(
         f"Execution '{execution_id}' has no open wait '{wait}'.",
         hint=f"Open: {names}." if names else "It waits for nothing now.",

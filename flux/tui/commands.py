@@ -130,7 +130,7 @@ def _can_resume(context: Context) -> str:
 
 def _can_answer(wait: PendingWaitModel) -> str:
     if wait.kind is WaitKind.DIVERGENCE:
-        return "its code left the recorded path: move, fork or retry it"
+        return "its code left the recorded path: no answer ends that"
     if wait.kind is not WaitKind.INPUT:
         return "it goes on by itself"
     return "it has been answered" if wait.answered else ""

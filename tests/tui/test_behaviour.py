@@ -659,7 +659,7 @@ async def test_a_divergence_is_told_where_it_waits_and_on_its_execution(start):
         await ui.press("2")
         await ui.until("a call of tax was added before charge")
         assert all(
-            part in ui.text for part in ("charge(amount=8) (event 5)", "/srv/order.py:22", "move, fork or retry")
+            part in ui.text for part in ("charge(amount=8) (event 5)", "/srv/order.py:22", "flux workflow check")
         )
         await ui.press("1")
         ui.app.area.main.select(PAUSED)

@@ -452,4 +452,4 @@ def test_a_divergence_shows_both_calls_their_lines_and_the_cause():
         "cause     charge was replaced by it, or a call of",
         "          tax was added before it",
     ]
-    assert "move, fork or retry" in " ".join(shown[6:])
+    assert "fits its history" in " ".join(shown[6:])

@@ -160,3 +160,10 @@ def test_an_id_goes_before_a_name():
     tricky = [pending("x", "y"), pending("y", "z")]
     assert rules.choose_wait(tricky, "y", "e1") is tricky[1]
     assert rules.find_wait(tricky, "y", "e1") is tricky[1]
+
+
+def test_waits_that_differ_only_in_who_asks_can_be_told_apart():
+    beside = replace(BELOW, execution_id="c2")
+    with pytest.raises(WaitAmbiguousError, match=r"legal \(a\) of c1, legal \(a\) of c2"):
+        rules.choose_wait([CALL, BELOW, beside], None, "e1")
+    assert "legal (a) of c2" in rules.missing_wait([CALL, BELOW, beside], "x", "e1").hint
