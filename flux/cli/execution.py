@@ -149,6 +149,8 @@ def cancel(
     else:
         for execution in cancelled:
             put(f"{execution.execution_id}  {execution.state}")
+            if execution.is_local:
+                outcome.tell_local(execution)
     outcome.leave(code)
 
 

@@ -25,6 +25,8 @@ def started(execution: ExecutionSummary, format: Format) -> None:
         return put_json(execution)
     put(execution.execution_id)
     talk(f"{execution.namespace}/{execution.workflow} is {execution.state}.")
+    if execution.is_local:
+        return tell_local(execution)
     talk(f"  Follow it:      flux execution events {execution.execution_id} --follow")
     return talk(f"  See the result: flux execution show {execution.execution_id}")
 
@@ -38,6 +40,9 @@ async def concluded(client: FluxClient, execution: ExecutionSummary, format: For
     if execution.state == "PAUSED":
         tell_paused(execution, await client.pending(execution.execution_id))
         return 0
+    if execution.is_local:
+        tell_local(execution)
+        return 0
     return ended(execution.state, execution.output)
 
 
@@ -50,6 +55,13 @@ def ended(state: str, output: Any) -> int:
     else:
         talk(f"The execution is {state}.")
     return 1
+
+
+def tell_local(execution: ExecutionSummary) -> None:
+    """Who brings on what the server does not run, on stderr."""
+    talk("  A local run, which no server goes on with. From the folder of its store:")
+    ref = f"{execution.namespace}/{execution.workflow}"
+    return talk(f"  Go on with it:  flux exec FILE {ref} --resume {execution.execution_id}")
 
 
 def tell_paused(execution: ExecutionSummary, waits: Sequence[PendingWaitModel]) -> None:

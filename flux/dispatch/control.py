@@ -122,10 +122,11 @@ class Executions:
     ) -> asyncio.Future[Execution]:
         """The execution once it is finished or paused (or `done` says so); cancel it to stop waiting.
 
+        A local one is given back as it stands: what brings it on is no part of this server.
         `execution` must be as just returned by a command of this class, with no `await` in between. The
         future fails with `ServerUnavailableError` when the server goes away first.
         """
-        if not done(execution):
+        if not (done(execution) or execution.is_local):
             return self._bus.until(execution.id, done)
         future: asyncio.Future[Execution] = asyncio.get_running_loop().create_future()
         future.set_result(execution)

@@ -26,7 +26,6 @@ SWEEP = 15.0
 
 _BATCH = 100
 _MAX_BATCH = 3200
-_LOCAL = "local:"
 
 log = logging.getLogger("flux.dispatch")
 
@@ -88,7 +87,7 @@ class Dispatcher:
 
     def offer(self, execution: Execution) -> None:
         """An execution became ready: claim it for a free worker now, or leave it to the next match."""
-        if execution.owner.startswith(_LOCAL):
+        if execution.is_local:
             return
         requests = self._requests.get((str(execution.ref), execution.version))
         worker = self._reserve(execution, requests) if requests is not None else None
@@ -292,7 +291,7 @@ class Dispatcher:
         orphans: set[tuple[str, int]] = set()
         for execution in await self._store.executions.held():
             worker = self._presence.find(execution.owner)
-            if not execution.owner.startswith(_LOCAL) and (worker is None or execution.id not in worker.assigned):
+            if not execution.is_local and (worker is None or execution.id not in worker.assigned):
                 orphans.add((execution.id, execution.generation))
         sure = orphans & self._suspects
         self._suspects = orphans - sure

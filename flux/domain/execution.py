@@ -8,6 +8,9 @@ from flux.codec import NULL, Payload
 from flux.domain.events import EventRecord, ExecutionState, WaitKind
 from flux.domain.workflow import WorkflowRef
 
+LOCAL = "local:"
+"""How the owner of an execution in somebody's own process begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class Execution:
@@ -41,6 +44,11 @@ class Execution:
     current_task: str = ""
     parent_id: str = ""
     parent_call: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it belongs to somebody's own process: a server shows it, and never runs it."""
+        return self.owner.startswith(LOCAL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 from flux.clock import Clock
 from flux.codec import NULL, Codec, Payload
 from flux.domain import Child, EventRecord, Execution, ExecutionEventType, ExecutionState
+from flux.domain.execution import LOCAL
 from flux.errors import ConflictError, ExecutionContextNotFoundError, WorkflowNotFoundError
 from flux.store import rows, rules
 from flux.store.driver import Row, Transaction
@@ -245,7 +246,7 @@ def _wanted(parent: Standing, event: EventRecord, child: Child) -> Execution:
         _S.CREATED,
         event.payload or NULL,
         digest=child.digest,
-        owner=parent.owner if parent.owner.startswith(rules.LOCAL) else "",
+        owner=parent.owner if parent.owner.startswith(LOCAL) else "",
         parent_id=parent.id,
         parent_call=event.source_id,
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from flux.domain import EventRecord, ExecutionEventType, ExecutionState, PendingWait, WaitKind
 from flux.domain.events import HUMAN_WAITS
+from flux.domain.execution import LOCAL
 from flux.domain.transitions import next_state
 from flux.errors import (
     ExecutionCancellingError,
@@ -18,9 +19,6 @@ from flux.errors import (
     named_waits,
 )
 from flux.store.rows import Standing
-
-LOCAL = "local:"
-"""How the owner of an execution in somebody's own process begins."""
 
 _E = ExecutionEventType
 _S = ExecutionState

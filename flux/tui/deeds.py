@@ -193,7 +193,8 @@ class Deeds:
             self._took_in(answer)
             self.app.feed.later("waits", self.app.feed.load_waits)
             equivalent = equivalents.resume(wait.execution_id, value, wait.name)
-            self.did(f"▶ {short_id(wait.execution_id)} resumed", equivalent)
+            later = " · local: flux exec FILE … --resume goes on" if answer.is_local else ""
+            self.did(f"▶ {short_id(wait.execution_id)} resumed{later}", equivalent)
 
         self.app.push_screen(FormDialog(asked, send))
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from flux.domain.events import ExecutionEventType, ExecutionState, WaitKind
+from flux.domain.execution import LOCAL
 from flux.domain.verdict import Outcome
 
 Json = Any
@@ -88,6 +89,11 @@ class ExecutionSummary(Wire):
     workflow_id: str = ""
     workflow_name: str = ""
     workflow_namespace: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it belongs to somebody's own process: the server shows it, and never runs it."""
+        return self.worker.startswith(LOCAL) and not self.state.is_terminal
 
 
 class ChildModel(Wire):

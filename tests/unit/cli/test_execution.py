@@ -118,6 +118,13 @@ def test_the_others_are_cancelled_when_one_cannot_be(server):
     assert "Error: Done." in result.stderr
 
 
+def test_who_cancels_a_local_run_is_told_what_ends_it(server):
+    server.answers["POST /executions/e1/cancel"] = server.execution(state="CANCELLING", worker="local:vm:7")
+    result = server.run("execution", "cancel", "e1")
+    assert (result.exit_code, result.stdout) == (0, "e1  CANCELLING\n")
+    assert "flux exec FILE shop/order --resume e1" in result.stderr
+
+
 def test_a_rerun_takes_the_same_input_on_the_newest_version(server):
     server.answers["GET /executions/e1"] = server.execution(state="FAILED")
     server.answers["POST /workflows/shop/order/run/async"] = server.execution(execution_id="e2")

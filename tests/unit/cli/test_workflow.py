@@ -1,5 +1,7 @@
 import json
 
+import pytest
+
 SSE = "event: {}\ndata: {}\n\n"
 
 
@@ -94,6 +96,16 @@ def test_resume_answers_the_named_wait(server):
     assert server.asked[-1] == ("POST /executions/e1/resume", {"wait": "approval", "mode": "async"}, {"ok": True})
 
 
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_who_answers_a_local_run_is_told_what_goes_on_with_it(server, mode):
+    server.answers["GET /executions/e1"] = server.execution(state="PAUSED", worker="local:vm:7")
+    server.answers["POST /executions/e1/resume"] = server.execution(state="RESUMING", worker="local:vm:7")
+    result = server.run("workflow", "resume", "shop/order", "e1", "1", "--mode", mode)
+    assert result.exit_code == 0
+    assert "flux exec FILE shop/order --resume e1" in result.stderr
+    assert "--follow" not in result.stderr
+
+
 def test_resume_can_show_what_happens(server):
     server.answers["GET /executions/e1"] = server.execution(state="PAUSED")
     server.answers["POST /workflows/shop/order/resume/e1/stream"] = stream(
@@ -148,3 +160,9 @@ def test_broken_json_never_reaches_the_server(server):
     assert result.exit_code == 2
     assert "line 1 column 2" in result.stderr
     assert server.asked == []
+
+
+def test_what_names_no_workflow_is_said_without_asking_the_server(server):
+    result = server.run("workflow", "show", "shop/order/7")
+    assert (result.exit_code, server.asked) == (2, [])
+    assert "'shop/order/7' is not a workflow reference." in result.stderr

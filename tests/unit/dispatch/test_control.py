@@ -232,3 +232,8 @@ async def test_what_plain_types_refuse_the_code_may_accept(world):
     (asked,) = await connection.batch(5)
     world.questions.answer(asked.request_id, ValidationResult(asked.request_id))
     assert (await starting).state is ExecutionState.CLAIMED
+
+
+async def test_nobody_waits_for_a_local_execution_which_no_server_brings_on(world, ref):
+    execution = await world.store.executions.create(Execution("e9", ref, ExecutionState.CREATED, owner="local:h:1"))
+    assert (await world.executions.settled(execution)).state is ExecutionState.CREATED
