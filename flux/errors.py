@@ -203,9 +203,9 @@ class WorkflowNotFoundError(NotFoundError):
     code = "workflow_not_found"
     hint = "List them with `flux workflow list`, or register one with `flux workflow register FILE`."
 
-    def __init__(self, ref: str = "", message: str = "") -> None:
+    def __init__(self, ref: str = "", message: str = "", *, hint: str = "") -> None:
         self.ref = ref
-        super().__init__(message or f"Workflow '{ref}' not found.")
+        super().__init__(message or f"Workflow '{ref}' not found.", hint=hint)
 
 
 class VersionNotFoundError(NotFoundError):

@@ -56,7 +56,8 @@ def find_workflow(module: ModuleType, name: str, path: Path) -> Workflow[Any, An
         return found[name]
     names = ", ".join(sorted({str(workflow.ref) for workflow in found.values()}))
     there = f"It has {names}." if names else "It has no workflows."
-    raise WorkflowNotFoundError(name, f"There is no workflow '{name}' in '{path}'. {there}")
+    hint = "Name one of them." if names else "Decorate an async function with @workflow."
+    raise WorkflowNotFoundError(name, f"There is no workflow '{name}' in '{path}'. {there}", hint=hint)
 
 
 def _import_path(name: str, file: Path) -> ModuleType:

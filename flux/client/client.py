@@ -17,6 +17,7 @@ from flux.client.errors import from_problem
 from flux.client.services import ServiceCalls
 from flux.client.spellings import Spellings
 from flux.client.sse import Message, messages
+from flux.domain.workflow import WorkflowRef
 from flux.errors import FluxError, ServerUnavailableError
 from flux.wire.models import (
     CheckReport,
@@ -385,6 +386,7 @@ def _failure(response: httpx.Response) -> FluxError:
 
 
 def _ref(ref: str) -> str:
+    WorkflowRef.parse(ref)  # what is neither form would be some other path
     return quote(ref, safe="/")
 
 

@@ -47,8 +47,9 @@ def test_a_workflow_is_found_by_name_address_and_variable(tmp_path):
 
 def test_a_wrong_name_is_answered_with_what_there_is(tmp_path):
     module = load_file(write(tmp_path, "flows_wrong.py", FLOW))
-    with pytest.raises(WorkflowNotFoundError, match=r"It has default/hello, shop/order\."):
+    with pytest.raises(WorkflowNotFoundError, match=r"It has default/hello, shop/order\.") as refused:
         find_workflow(module, "nope", Path("f.py"))
+    assert refused.value.hint == "Name one of them."
 
 
 def test_siblings_and_packages_import_as_usual(tmp_path):
