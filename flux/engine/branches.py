@@ -98,8 +98,9 @@ def _has_failed(task: asyncio.Task[Any]) -> bool:
 
 async def settle(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Give the siblings of a failed branch `GRACE` seconds, then cancel them."""
-    with suppress(TimeoutError):
-        async with current_frame().session.clock.timeout(GRACE):
+    session = current_frame().session
+    with suppress(TimeoutError), session.staying():
+        async with session.clock.timeout(GRACE):
             if tasks:
                 await asyncio.wait(list(tasks))
     await cancel(tasks)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +104,7 @@ class Session:
         self.dropped = False
         self.moving = 0
         self._ticking = 0
+        self._staying = 0
         self.divergence: NonDeterminismError | None = None
         self._poll: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -363,6 +365,16 @@ class Session:
         finally:
             self.moving -= 1
 
+    @contextmanager
+    def staying(self) -> Iterator[None]:
+        """Do not let go during the block although the code only waits: the block ends soon and by itself."""
+        self._staying += 1
+        try:
+            yield
+        finally:
+            self._staying -= 1
+            self.releaser.wake()
+
     async def wait(self, wait: Wait) -> EventRecord | None:
         """Wait until a person answers or the time comes: the answering event, or None for the time."""
         future = self.waits.enter(wait, self.loop)
@@ -442,7 +454,7 @@ class Session:
         """Nothing is about to run: suspend if the execution only waits."""
         if self.dropped or self._over.done() or self._engaged or not self.waits.open or self.releaser.closed:
             return
-        if self._ended or self.cancellation.struck:
+        if self._ended or self.cancellation.struck or self._staying:
             return  # a cleanup has to end here and now
         if awaits_outside(self.tasks):
             self._look_again()

@@ -8,9 +8,10 @@ import time
 import pytest
 
 from flux import task, workflow
+from flux.clock import SystemClock
 from flux.engine import branches
 from flux.errors import ExecutionError, ExecutionTimeoutError, RetryError
-from flux.tasks import parallel, pipeline
+from flux.tasks import parallel, pause, pipeline, sleep
 from flux.testing import FakeClock
 
 
@@ -328,6 +329,21 @@ async def test_siblings_that_do_not_finish_in_time_are_cancelled(lab, monkeypatc
     session = await lab.run(w)
     assert isinstance(session.context.output.inner_exception, ValueError)
     assert between(lab)[-4:] == ["FAILED boom", "FAILED fails_later", "CANCELLED endless", "FAILED parallel"]
+
+
+@pytest.mark.parametrize("local", [True, False])
+@pytest.mark.parametrize("waiting", [lambda: pause("p"), lambda: sleep(3600)])
+async def test_a_sibling_that_only_waits_does_not_put_a_failure_off(lab, monkeypatch, waiting, local):
+    monkeypatch.setattr(branches, "GRACE", 0.05)
+    lab.clock = SystemClock()
+
+    @workflow
+    async def w(ctx):
+        return await parallel(waiting(), boom())
+
+    session = await lab.run(w, local=local)
+    assert isinstance(session.context.output.inner_exception, ValueError)
+    assert [type.removeprefix("TASK_") for type in lab.types[-3:]] == ["CANCELLED", "FAILED", "WORKFLOW_FAILED"]
 
 
 async def test_the_failure_that_is_recorded_first_is_raised(lab):
