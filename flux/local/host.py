@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flux.clock import Clock, SystemClock
-from flux.codec import Codec, Payload, Redactor, to_plain
+from flux.codec import Codec, Payload, Redactor
 from flux.domain import (
     Claim,
     EventRecord,
@@ -31,7 +31,7 @@ from flux.local.household import Household, running
 from flux.local.journal import LocalJournal, Told
 from flux.local.opening import open_store
 from flux.local.owners import lives, this_process
-from flux.local.source import LOCAL, source_digest
+from flux.local.source import LOCAL, recorded_digest, source_digest
 from flux.store import Store, StoreDesk
 from flux.store.rules import choose_wait
 
@@ -118,6 +118,7 @@ class LocalHost:
     async def proceed(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
         """Continue an execution: an interrupted one from where it stood, a paused one with None.
 
+        Edited code that would diverge raises before the None is recorded: nobody has said it.
         Of a finished one only what it has started and left running goes on.
         """
         execution = await self._store.executions.get(execution_id)
@@ -127,8 +128,20 @@ class LocalHost:
         waits = await self._store.waits.pending(execution_id)
         asked = [wait for wait in waits if wait.kind is WaitKind.INPUT and not wait.answered]
         if len(asked) > 1 or (asked and execution.state is ExecutionState.PAUSED):
+            await self._check_moved(workflow, execution)
             return await self.answer(workflow, execution_id, None, None)
         return await self._go_on(workflow, execution)
+
+    async def _check_moved(self, workflow: Workflow[Any, Any], execution: Execution) -> None:
+        """Raise `NonDeterminismError` when other code than the recorded one would leave the history."""
+        history = await self._store.executions.history(execution.id)
+        if source_digest(workflow) in (LOCAL, recorded_digest(execution, history)):
+            return
+        from flux.engine.dryrun import dry_run  # only code that has been edited needs it
+
+        verdict = await dry_run(workflow, execution, history, codec=self._codec, clock=self._clock)
+        if verdict.error is not None:
+            raise verdict.error
 
     async def wake(self, workflow: Workflow[Any, Any], execution_id: str) -> ExecutionContext[Any]:
         """Take up an execution that waits, or whose process is gone, and run it as far as it goes now."""
@@ -245,7 +258,7 @@ class LocalHost:
 
     def _activate(self, household: Household, workflow: Workflow[Any, Any], claim: Claim) -> Session:
         digest = source_digest(workflow)
-        execution = replace(claim.execution, digest=_current_digest(claim))
+        execution = replace(claim.execution, digest=recorded_digest(claim.execution, claim.history))
         return Session(
             workflow,
             execution,
@@ -284,11 +297,3 @@ class LocalHost:
 
 def _is_owned(execution: Execution) -> bool:
     return execution.id in running or bool(execution.owner and lives(execution.owner))
-
-
-def _current_digest(claim: Claim) -> str:
-    """The code the execution runs by its record: that of its start, or of its last move."""
-    for record in reversed(claim.history):
-        if record.type is _T.WORKFLOW_MOVED and record.payload is not None:
-            return str(to_plain(record.payload)["to"])
-    return claim.execution.digest

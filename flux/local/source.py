@@ -7,6 +7,8 @@ import inspect
 from collections.abc import Sequence
 from typing import Any
 
+from flux.codec import to_plain
+from flux.domain import EventRecord, Execution, ExecutionEventType
 from flux.engine.workflow import Workflow
 
 LOCAL = "local:"
@@ -26,3 +28,11 @@ def source_digest(workflow: Workflow[Any, Any]) -> str:
 def digest_of(lines: Sequence[str]) -> str:
     """Digest of a file's lines, each with its end."""
     return LOCAL + (hashlib.sha256("".join(lines).encode("utf-8", "surrogatepass")).hexdigest() if lines else "")
+
+
+def recorded_digest(execution: Execution, history: Sequence[EventRecord]) -> str:
+    """The code the execution runs by its record: that of its start, or of its last move."""
+    for record in reversed(history):
+        if record.type is ExecutionEventType.WORKFLOW_MOVED and record.payload is not None:
+            return str(to_plain(record.payload)["to"])
+    return execution.digest

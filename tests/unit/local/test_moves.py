@@ -86,6 +86,18 @@ def test_code_that_diverges_moves_nothing_and_runs_nothing(code):
     assert (ctx.output, moves(ctx)) == ([1, "yes", "one"], [])
 
 
+def test_code_that_diverges_answers_no_pause_by_the_way(code):
+    paused = run(code(SOURCE).flow)
+    with pytest.raises(NonDeterminismError, match="was 1 and is 7"):
+        run(code(ANOTHER_FIRST).flow, execution_id=paused.execution_id)
+    assert resume(code(SOURCE).flow, paused.execution_id, "yes").output == [1, "yes", "one"]
+
+
+def test_code_that_fits_goes_on_with_none(code):
+    paused = run(code(SOURCE).flow)
+    assert run(code(LONGER).flow, execution_id=paused.execution_id).output == [1, None, 2, "two"]
+
+
 def test_code_without_source_is_no_version_to_move_to(code):
     """Typed at a prompt: nobody could say later what it was."""
     paused = run(code(SOURCE).flow)
