@@ -11,6 +11,7 @@ from typing import Any, Literal, Self
 from flux.clock import to_datetime, to_micros
 from flux.domain.saved import SavedHistory
 from flux.engine.workflow import Workflow
+from flux.errors import UsageError
 from flux.local.host import LocalHost
 from flux.store.committer import run_inline
 from flux.testing.answers import Answers
@@ -113,6 +114,8 @@ class FluxEnv:
         return run._look(act)
 
     def _new_run(self, workflow: Workflow[Any, Any], execution_id: str = "") -> Run:
+        if not isinstance(workflow, Workflow):
+            raise UsageError(f"{workflow!r} is no workflow.", hint="Run a workflow; its tasks run inside of it.")
         known = {run.execution_id for run in self.runs}
         if not execution_id or execution_id in known:
             execution_id = f"{workflow.name}-{len(self.runs) + 1}"

@@ -79,6 +79,12 @@ def test_a_wrong_input_is_refused(env: FluxEnv) -> None:
         env.run(buy, {"item": "lamp", "pieces": 0})
 
 
+def test_a_task_is_no_workflow_to_run(env: FluxEnv) -> None:
+    with pytest.raises(UsageError, match="<task price> is no workflow"):
+        env.run(price, "lamp")  # type: ignore[arg-type]  # that is the point
+    assert env.runs == []
+
+
 def test_nothing_is_written_where_the_test_stands(env: FluxEnv, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     env.run(buy, {"item": "lamp"})
