@@ -23,7 +23,7 @@ from flux.codec.names import is_importable, resolve, type_name
 from flux.codec.tags import is_plain
 from flux.engine.context import ExecutionContext
 from flux.engine.ports import ValueCodec
-from flux.errors import CodecError, InvalidInputError
+from flux.errors import CodecError, InvalidInputError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -158,6 +158,20 @@ def resolve_model(reference: str, codec: ValueCodec) -> Any:
         return resolve(reference) if reference else None
     except (ImportError, AttributeError, CodecError):
         return None
+
+
+def check_schema(schema: Mapping[str, Any]) -> None:
+    """Raise `UsageError` for what is no JSON schema: no answer could be checked by it."""
+    from jsonschema.exceptions import SchemaError
+    from jsonschema.validators import validator_for
+
+    try:
+        validator_for(schema).check_schema(schema)
+    except SchemaError as error:
+        raise UsageError(
+            f"{error.json_path} of the schema is wrong: {error.message}.",
+            hint="Give a JSON schema, a pydantic model or a dataclass.",
+        ) from None
 
 
 def _schema_errors(schema: Mapping[str, Any], value: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from flux.engine.builtin import perform
 from flux.engine.calls import caller_location
 from flux.engine.frame import Frame, current_frame
 from flux.engine.pausing import wait_for_answer
-from flux.engine.types import json_schema, model_reference
+from flux.engine.types import check_schema, json_schema, model_reference
 from flux.errors import ExecutionTimeoutError
 
 _T = ExecutionEventType
@@ -48,6 +48,8 @@ async def pause(
 
     async def body() -> Any:
         frame = current_frame()
+        if model is None and document is not None:
+            check_schema(document)
         hide = frame.session.codec.redactor.redact
         wait = Wait(
             id=frame.call_id,

@@ -16,6 +16,7 @@ from flux import ExecutionContext, workflow
 from flux.codec import Codec
 from flux.engine.types import (
     UNSAID,
+    check_schema,
     coerce,
     coerce_answer,
     coerce_input,
@@ -25,7 +26,7 @@ from flux.engine.types import (
     model_reference,
     resolve_model,
 )
-from flux.errors import InvalidInputError
+from flux.errors import InvalidInputError, UsageError
 
 codec = Codec("pkl", b"key of the tests")
 
@@ -177,6 +178,12 @@ def test_answers_are_read_by_the_model_else_checked_by_the_schema():
     assert coerce_answer(Item, schema, {"name": "x"}) == Item(name="x")
     assert coerce_answer(None, None, None) is None
     assert coerce_answer(None, {"type": "string"}, date(2026, 1, 2)) == date(2026, 1, 2)
+
+
+def test_what_is_no_json_schema_is_refused():
+    check_schema({"type": "string"})
+    with pytest.raises(UsageError, match=r"\$\.type of the schema is wrong: 'text' is not valid"):
+        check_schema({"type": "text"})
 
 
 def test_callables_are_no_reason_to_fail():

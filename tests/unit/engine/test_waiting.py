@@ -93,6 +93,16 @@ async def test_a_dataclass_is_built_from_the_answer(lab):
     assert (await lab.run(w)).context.output == ("red", 1)
 
 
+async def test_a_pause_that_no_answer_could_be_checked_for_is_never_opened(lab):
+    @workflow
+    async def w(ctx):
+        return await pause("approval", schema={"type": "text"})
+
+    context = (await lab.run(w)).context
+    assert "of the schema is wrong" in str(context.output)
+    assert "TASK_PAUSED" not in lab.types
+
+
 async def test_an_answer_the_model_refuses_reopens_the_wait(lab):
     @workflow
     async def w(ctx):
