@@ -97,6 +97,7 @@ class Committer:
         except (_Spoilt, StatementError) as error:
             if again:
                 for queued in batch:
+                    self._on_undo()  # another process may write between these transactions
                     await self._commit([queued], again=False)
             else:
                 _settle(batch[0][1], error.__cause__ if isinstance(error, _Spoilt) else error)

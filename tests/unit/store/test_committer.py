@@ -67,6 +67,23 @@ async def test_an_answer_comes_after_the_commit(committer, driver):
     assert not in_transaction()
 
 
+async def test_what_is_committed_alone_remembers_nothing_of_what_was_before_it(driver):
+    memory: list[int] = []
+    committer = Committer(driver, on_undo=memory.clear)
+
+    async def remembering(transaction):
+        memory.append(1)
+
+    async def recalling(transaction):
+        return list(memory)
+
+    writes = [adding(error=ValueError("spoilt")), remembering, recalling]
+    spoilt, _, recalled = await asyncio.gather(*map(committer.submit, writes), return_exceptions=True)
+    assert isinstance(spoilt, ValueError)
+    assert recalled == []
+    assert await asyncio.gather(committer.submit(remembering), committer.submit(recalling)) == [None, [1]]
+
+
 async def test_a_refusal_before_any_write_fails_alone(committer, driver, undone):
     outcomes = await asyncio.gather(
         committer.submit(adding(1)),
