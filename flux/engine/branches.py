@@ -9,6 +9,7 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any
 
+from flux.engine.endings import no_exit
 from flux.engine.frame import CURRENT, Frame, current_frame
 from flux.errors import UsageError
 
@@ -47,11 +48,8 @@ def spawn(frame: Frame, branch: Branch) -> asyncio.Task[Any]:
 
 
 async def _awaited(branch: Branch) -> Any:
-    try:
+    with no_exit("a branch"):
         return await branch()
-    except (SystemExit, KeyboardInterrupt) as error:
-        # asyncio lets these two stop the whole loop.
-        raise RuntimeError(f"a branch raised {type(error).__name__}({error})") from error
 
 
 class _Lanes:

@@ -21,6 +21,28 @@ class Ending:
     value: Any
 
 
+class no_exit:
+    """Make failures of what would end the process: asyncio lets the two stop the whole loop.
+
+    Raises `RuntimeError` for `SystemExit` and `KeyboardInterrupt`.
+
+    Args:
+        what: whose code runs in the block.
+    """
+
+    __slots__ = ("_what",)
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            raise RuntimeError(f"{self._what} raised {type(error).__name__}({error})") from error
+
+
 def ending_of(root: asyncio.Task[Any], session: Session) -> Ending:
     """What the finished task of the body means.
 

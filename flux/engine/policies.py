@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from flux.domain import EventRecord, ExecutionEventType, Wait, WaitKind
 from flux.engine.caching import with_cache
 from flux.engine.calls import Call
+from flux.engine.endings import no_exit
 from flux.engine.frame import Frame, current_frame, entered
 from flux.engine.handlers import arguments_for
 from flux.engine.injection import INJECTED, for_body, for_handler
@@ -75,7 +76,8 @@ class Attempted:
         """Call a fallback or rollback, with what it takes of the task's arguments."""
         given = await for_handler(self, handler)
         args, kwargs = arguments_for(handler, (self.args, self.kwargs), self.call.arguments, INJECTED)
-        return await self._call(handler, args, {**kwargs, **given})
+        with no_exit(getattr(handler, "__name__", "the handler")):
+            return await self._call(handler, args, {**kwargs, **given})
 
     async def _call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Async on the loop, sync in a thread."""
@@ -102,13 +104,12 @@ def _body(attempt: Attempted) -> Body:
 
     async def body() -> Any:
         try:
-            return await run()
+            with no_exit("the task"):
+                return await run()
         except asyncio.CancelledError as error:
             if attempt.session.cancellation.struck or _was_cancelled():
                 raise
             raise ExecutionError(error, "The task raised CancelledError although nobody cancelled it.") from error
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError(f"the task raised {type(error).__name__}({error})") from error
 
     return body
 

@@ -16,7 +16,7 @@ from flux.engine.calls import Call, CallCounter
 from flux.engine.cancellation import Cancellation
 from flux.engine.context import ExecutionContext
 from flux.engine.divergence import Parting, describe_divergence, instead_of
-from flux.engine.endings import Ending, cancelled_ending, ending_of
+from flux.engine.endings import Ending, cancelled_ending, ending_of, no_exit
 from flux.engine.frame import CURRENT, Frame
 from flux.engine.history import HASH, History, RecordedCall
 from flux.engine.keeping import keep
@@ -163,12 +163,9 @@ class Session:
             self.recorder.note(_T.WORKFLOW_STARTED, self.workflow_source, self.workflow.name, self.execution.input)
         self.context._set_input(coerce_input(self.workflow, self.codec.decode(self.execution.input)))
         body = functools.partial(self.workflow.func, self.context)
-        try:
+        with no_exit("the workflow"):
             output = await (body if self.substitute is None else self.substitute.workflow(self, body))()
             return output if self.workflow.options.output_storage is None else await self._keep_output(output)
-        except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio lets these two stop the whole loop; one execution's exit is its own failure.
-            raise RuntimeError(f"the workflow raised {type(error).__name__}({error})") from error
 
     async def _keep_output(self, output: Any) -> Any:
         """Give the output to the workflow's storage, once it is sure that replay has come to its end."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+
 import pytest
 
 from flux import task, workflow
@@ -167,3 +170,17 @@ async def test_a_rollback_that_a_cancellation_cuts_short_begins_once_more(lab):
         assert session.context.is_cancelled
         assert session.divergence is None
         assert lab.types.count("TASK_ROLLBACK_COMPLETED") == 1
+
+
+@pytest.mark.parametrize("option", ["fallback", "rollback"])
+async def test_a_handler_that_exits_has_failed(lab, option):
+    charge = recovering(**{option: lambda: sys.exit(3)})
+
+    @workflow
+    async def w(ctx):
+        return await asyncio.create_task(charge())
+
+    session = await lab.run(w)
+    expected = RuntimeError if option == "fallback" else OSError
+    assert isinstance(session.context.output.inner_exception, expected)
+    assert lab.types[-3:] == [f"TASK_{option.upper()}_FAILED", "TASK_FAILED", "WORKFLOW_FAILED"]
