@@ -37,7 +37,8 @@ def submit(
 ) -> None:
     """Run `work` in a thread, in `context`; its outcome resolves `future` on the loop.
 
-    Nobody can stop a thread: when the wait for `future` has ended meanwhile, the outcome is dropped.
+    Nobody can stop a thread: when the wait for `future` has ended meanwhile, the outcome is dropped. Work that still
+    waits for a free thread then is never begun.
     """
     key = id(future)
 
@@ -55,6 +56,8 @@ def submit(
 
 
 def _note_abandoned(key: int, job: Future[None]) -> None:
+    if job.cancel():
+        return
     _abandoned[key] = time.monotonic()
     job.add_done_callback(lambda _: _abandoned.pop(key, None))
 
