@@ -23,13 +23,14 @@ async def perform(
     Args:
         key: what tells this call from others of the same name and place.
         arguments: shown in the event.
+        location: of the call; where an event loop has begun it, as in `parallel`, that of the enclosing call stands in.
     """
     frame = current_frame()
     digested = digest(key, {})
     call_id = frame.session.calls.identify(frame.path, name, digested, frame.call_id)
     if frame.session.codec.redactor.active:
         name, call_id = frame.session.shown(name, call_id)
-    call = Call(call_id, name, frame.call_id, digested, location, arguments)
+    call = Call(call_id, name, frame.call_id, digested, location or frame.location, arguments)
     return await frame.session.perform(call, body)
 
 

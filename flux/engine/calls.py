@@ -6,6 +6,7 @@ order and still find their own recorded outcomes.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from typing import Any
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.~-]+")
 _LABEL_LENGTH = 80
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
+_LOOP = str(Path(os.__file__).parent / "asyncio")
 
 
 @dataclass(slots=True)
@@ -80,8 +82,9 @@ class CallCounter:
 
 
 def caller_location() -> str:
-    """`file:line` of the nearest frame that is not Flux's own."""
+    """`file:line` of the nearest frame that is not Flux's own; "" when an event loop has begun the code."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    file = frame.f_code.co_filename
+    return "" if file.startswith((_PACKAGE, _LOOP)) else f"{file}:{frame.f_lineno}"

@@ -185,7 +185,7 @@ class DrySession(Session):
                 calls.pop(call.id, None)
 
     async def _within(self, call: Call, body: Callable[[], Awaitable[Any]]) -> None:
-        with entered(Frame(self, call.id, call.id, call.name, call.parent)), suppress(Exception):
+        with entered(Frame(self, call.id, call.id, call.name, call.parent, call.location)), suppress(Exception):
             await body()
 
     # -- where it arrives ----------------------------------------------------------------------

@@ -22,6 +22,7 @@ class Frame:
             branch inside `parallel`, `map` and `Graph`.
         name: name of the enclosing task, or of the workflow.
         parent: id of the call around the enclosing one, or "".
+        location: `file:line` of the enclosing call, or "".
     """
 
     session: Session
@@ -29,14 +30,15 @@ class Frame:
     path: str = ""
     name: str = ""
     parent: str = ""
+    location: str = ""
 
     def within(self, label: str) -> Frame:
         """The frame of one attempt or handler of the enclosing call: a path of its own."""
-        return Frame(self.session, self.call_id, f"{self.path}#{label}", self.name, self.parent)
+        return Frame(self.session, self.call_id, f"{self.path}#{label}", self.name, self.parent, self.location)
 
     def branch(self, label: str, index: int) -> Frame:
         """The frame of one concurrent branch: same call, a path of its own."""
-        return Frame(self.session, self.call_id, f"{self.path}/{label}.{index}", self.name, self.parent)
+        return Frame(self.session, self.call_id, f"{self.path}/{label}.{index}", self.name, self.parent, self.location)
 
 
 NO_CONTEXT = "No active execution: tasks run inside a workflow. Call the workflow with `.run(…)` instead."

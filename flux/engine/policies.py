@@ -309,7 +309,7 @@ def _recorded(attempt: Attempted, type: ExecutionEventType) -> EventRecord | Non
 def rollback_frame(attempt: Attempted) -> Frame:
     """Where a rollback runs; also that of a call which is cancelled before its body has begun again."""
     call = attempt.call
-    return Frame(attempt.session, call.id, call.id, call.name, call.parent).within("rollback")
+    return Frame(attempt.session, call.id, call.id, call.name, call.parent, call.location).within("rollback")
 
 
 async def roll_back(attempt: Attempted) -> None:

@@ -69,7 +69,7 @@ class Recorder:
             self.note_call(_T.TASK_STARTED, call, self.encode_arguments(call))
         try:
             self._check_arguments(call)
-            with entered(Frame(self._session, call.id, call.id, call.name, call.parent)):
+            with entered(Frame(self._session, call.id, call.id, call.name, call.parent, call.location)):
                 value = await body()
             payload = self._encode_value(value)
         except asyncio.CancelledError:

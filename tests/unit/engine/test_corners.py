@@ -543,3 +543,18 @@ async def test_code_that_lives_on_timers_diverges_in_the_end(lab, monkeypatch):
     await lab.run(w)
     waits.append(True)
     assert (await resumed(lab, w)).divergence is not None
+
+
+async def test_what_an_event_loop_begins_stands_where_the_enclosing_call_does(lab):
+    @workflow
+    async def w(ctx):
+        await parallel(pause("legal"), sleep(0.01))
+        await asyncio.gather(pause("finance"))
+
+    await lab.run(w)
+    lab.answer("legal", 1)
+    await lab.run(w)
+    first = w.func.__code__.co_firstlineno
+    started = [(event.name, event.location) for event in lab.log if event.type is ExecutionEventType.TASK_STARTED]
+    here = f"{__file__}:{first + 2}"
+    assert started == [("parallel", here), ("pause", here), ("sleep", here), ("pause", "")]
