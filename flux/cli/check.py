@@ -69,11 +69,15 @@ def _check_file(path: Path, all: bool, limit: int, local: bool, server_url: str)
         sent = publication(bundle, specs)
         refs = [str(spec.ref) for spec in specs]
         try:
-            return on_server(server_url, lambda client: _asked(client, refs, sent, all, limit)), "the server"
+            reports = on_server(server_url, lambda client: _asked(client, refs, sent, all, limit))
         except ServerUnavailableError as error:
             if is_chosen(server_url):
                 raise
             talk(f"{error} The local store is checked instead.")
+        else:
+            if not any(report.executions for report in reports):
+                talk("The server has none; `--local` looks in the store of this folder.")
+            return reports, "the server"
     return _check_locally(bundle, specs, all, limit), "this process"
 
 

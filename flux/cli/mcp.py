@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flux.cli.render import talk
-from flux.cli.session import connector, url_of
+from flux.cli.session import connector
 from flux.config import Settings, load_settings
 from flux.mcp.server import PATHS, Transport, create_server, serve_http, serve_stdio
 from flux.security import is_loopback
@@ -33,7 +33,7 @@ def run_mcp(
 
 def target(settings: Settings) -> str:
     """`mcp.server_url` if somebody set it, else where the server of these settings answers."""
-    return settings.mcp.server_url if "server_url" in settings.mcp.model_fields_set else url_of(settings)
+    return settings.mcp.server_url if "server_url" in settings.mcp.model_fields_set else settings.workers.server_url
 
 
 async def _serve(settings: Settings, url: str, names: Sequence[str]) -> None:

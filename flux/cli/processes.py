@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from flux.cli.render import talk
-from flux.cli.session import url_of
 from flux.cli.signals import on_signals
 from flux.config import Settings, load_settings
 from flux.config.home import KEY_FILE, TOKEN_FILE
@@ -67,7 +66,7 @@ def run_worker(name: str, server_url: str) -> None:
     """
     settings = load_settings({})
     _log(settings)
-    url = server_url or url_of(settings)
+    url = server_url or settings.workers.server_url
     check_known_here(settings, url)
     asyncio.run(_work(settings, name or f"{platform.node()}-{os.getpid()}", url))
 

@@ -12,7 +12,6 @@ from flux.cli.options import SERVER_URL
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
-    from flux.config import Settings
 
 T = TypeVar("T")
 Connector = Callable[[str], "FluxClient"]
@@ -54,15 +53,4 @@ def configured_url() -> str:
     """`workers.server_url` if somebody set it, else the address of this project's own server."""
     from flux.config import load_settings
 
-    return url_of(load_settings({}))
-
-
-def url_of(settings: Settings) -> str:
-    """Where the server of these settings answers.
-
-    A bind to all interfaces is reached as localhost.
-    """
-    if "server_url" in settings.workers.model_fields_set:
-        return settings.workers.server_url
-    host = "localhost" if settings.server_host in ("0.0.0.0", "::", "") else settings.server_host
-    return f"http://{host}:{settings.server_port}"
+    return load_settings({}).workers.server_url

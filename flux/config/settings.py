@@ -151,7 +151,14 @@ class Settings(Section):
         self.__dict__["home"] = str(home)
         if not self.database_url:
             self.__dict__["database_url"] = f"sqlite:///{home / 'flux.db'}"
+        if "server_url" not in self.workers.model_fields_set:
+            self.workers.__dict__["server_url"] = self._own_url()
         return self
+
+    def _own_url(self) -> str:
+        """Where a server with these settings answers; a bind to all interfaces is reached as localhost."""
+        host = "localhost" if self.server_host in ("0.0.0.0", "::", "") else self.server_host
+        return f"http://{host}:{self.server_port}"
 
     def signing_key(self) -> bytes:
         """What signs stored values: from `security.encryption_key`, else generated and kept in the home."""

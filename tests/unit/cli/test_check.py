@@ -128,6 +128,12 @@ def test_a_file_is_sent_as_it_is_on_disk(server, file):
     assert body["modules"]["order"]["source"] == FLOW
 
 
+def test_a_server_without_executions_is_not_the_last_word(server, file):
+    server.answers["POST /workflows/default/order/check"] = report()
+    result = server.run("workflow", "check", "order.py")
+    assert (result.exit_code, "`--local`" in result.stderr) == (0, True)
+
+
 def test_a_file_that_cannot_be_imported_is_an_error(server, file):
     file.write_text("1 / 0")
     result = server.run("workflow", "check", "order.py")

@@ -5,7 +5,6 @@ from typer.testing import CliRunner
 
 from flux.cli.main import app
 from flux.cli.processes import check_known_here
-from flux.cli.session import url_of
 from flux.config import Settings, load_settings
 from flux.errors import ConfigurationError
 
@@ -54,7 +53,7 @@ def test_a_wrong_setting_is_an_error_that_names_its_source(monkeypatch):
     ],
 )
 def test_the_server_of_a_project_is_found_through_its_settings(settings, url):
-    assert url_of(Settings.model_validate(settings)) == url
+    assert Settings.model_validate(settings).workers.server_url == url
 
 
 def test_a_worker_without_a_token_is_told_where_to_get_one(here, capsys):
