@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from flux.clock import MICROSECOND
 from flux.domain import EventRecord, ExecutionEventType
 from flux.engine.caching import with_cache
 from flux.engine.calls import Call
@@ -124,10 +125,12 @@ def with_timeout(attempt: Attempted, body: Body) -> Body:
         return body
 
     async def limited() -> Any:
-        deadline = attempt.session.clock.timeout(seconds)
+        clock = attempt.session.clock
+        deadline = clock.timeout(seconds)
         try:
-            async with deadline:
-                return await body()
+            with attempt.session.ending_by(clock.now() + int(seconds * MICROSECOND)):
+                async with deadline:
+                    return await body()
         except TimeoutError as error:
             if deadline.expired():
                 raise ExecutionTimeoutError("Task", attempt.call.name, attempt.call.id, seconds) from error

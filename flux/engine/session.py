@@ -105,6 +105,7 @@ class Session:
         self.moving = 0
         self._ticking = 0
         self._staying = 0
+        self._ends: list[int] = []
         self.divergence: NonDeterminismError | None = None
         self._poll: asyncio.TimerHandle | None = None
         self.loop = asyncio.get_running_loop()
@@ -372,6 +373,15 @@ class Session:
             self._staying -= 1
             self.releaser.wake()
 
+    @contextmanager
+    def ending_by(self, moment: int) -> Iterator[None]:
+        """The block ends by that time (microseconds UTC): do not let go for what comes only later."""
+        self._ends.append(moment)
+        try:
+            yield
+        finally:
+            self._ends.remove(moment)
+
     async def wait(self, wait: Wait) -> EventRecord | None:
         """Wait until a person answers or the time comes: the answering event, or None for the time."""
         future = self.waits.enter(wait, self.loop)
@@ -470,6 +480,8 @@ class Session:
 
     def _suspend(self) -> None:
         """Let go, unless a child was started or has ended just now: the next end may be about to come."""
+        if self._ends and min(self._ends) <= self.waits.next_wake:
+            return
         left = self.waits.stirred + CHILD_GRACE - self.loop.time()
         if left > 0:
             self._look_again(left)

@@ -49,6 +49,11 @@ class Waits:
         return [wait for wait, _ in self._open.values() if wait.kind in HUMAN_WAITS]
 
     @property
+    def next_wake(self) -> float:
+        """When the first of the open waits ends by itself (microseconds UTC); infinite when none does."""
+        return min((wait.wake_at for wait, _ in self._open.values() if wait.wake_at is not None), default=math.inf)
+
+    @property
     def resting_below(self) -> bool:
         """Whether a child that is waited for does not go on in this process."""
         return any(wait_id in self._resting for wait_id in self._open)

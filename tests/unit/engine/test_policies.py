@@ -1,4 +1,4 @@
-"""Fallbacks and rollbacks that have begun: behind a crash, a pause or a cancellation they come to their end."""
+"""What surrounds the body of a task, while it waits and behind a crash, a pause or a cancellation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from flux import task, workflow
-from flux.errors import RetryError
+from flux.clock import SystemClock
+from flux.errors import ExecutionTimeoutError, RetryError
 from flux.tasks import pause, sleep
 
 done: list[str] = []
@@ -184,3 +185,34 @@ async def test_a_handler_that_exits_has_failed(lab, option):
     expected = RuntimeError if option == "fallback" else OSError
     assert isinstance(session.context.output.inner_exception, expected)
     assert lab.types[-3:] == [f"TASK_{option.upper()}_FAILED", "TASK_FAILED", "WORKFLOW_FAILED"]
+
+
+@pytest.mark.parametrize("local", [True, False])
+async def test_a_timeout_ends_an_attempt_that_sleeps_for_longer(lab, local):
+    lab.clock = SystemClock()
+
+    @task.with_options(timeout=0.05)
+    async def dozing() -> None:
+        await sleep(3600)
+
+    @workflow
+    async def w(ctx):
+        await dozing()
+
+    session = await lab.run(w, local=local)
+    assert isinstance(session.context.output, ExecutionTimeoutError)
+
+
+async def test_an_attempt_that_sleeps_for_less_than_its_timeout_holds_no_worker(lab):
+    lab.clock = SystemClock()
+
+    @task.with_options(timeout=7200)
+    async def dozing() -> None:
+        await sleep(3600)
+
+    @workflow
+    async def w(ctx):
+        await dozing()
+
+    await lab.run(w)
+    assert lab.types[-1] == "TASK_WAITING"
