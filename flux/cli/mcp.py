@@ -28,12 +28,7 @@ def run_mcp(
     """
     given = {"host": host, "port": port, "transport": transport}
     settings = load_settings({"mcp": {name: value for name, value in given.items() if value is not None}})
-    asyncio.run(_serve(settings, server_url or target(settings), names))
-
-
-def target(settings: Settings) -> str:
-    """`mcp.server_url` if somebody set it, else where the server of these settings answers."""
-    return settings.mcp.server_url if "server_url" in settings.mcp.model_fields_set else settings.workers.server_url
+    asyncio.run(_serve(settings, server_url or settings.mcp.server_url, names))
 
 
 async def _serve(settings: Settings, url: str, names: Sequence[str]) -> None:

@@ -153,6 +153,8 @@ class Settings(Section):
             self.__dict__["database_url"] = f"sqlite:///{home / 'flux.db'}"
         if "server_url" not in self.workers.model_fields_set:
             self.workers.__dict__["server_url"] = self._own_url()
+        if "server_url" not in self.mcp.model_fields_set:
+            self.mcp.__dict__["server_url"] = self.workers.server_url
         return self
 
     def _own_url(self) -> str:

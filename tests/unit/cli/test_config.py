@@ -53,7 +53,8 @@ def test_a_wrong_setting_is_an_error_that_names_its_source(monkeypatch):
     ],
 )
 def test_the_server_of_a_project_is_found_through_its_settings(settings, url):
-    assert Settings.model_validate(settings).workers.server_url == url
+    found = Settings.model_validate(settings)
+    assert (found.workers.server_url, found.mcp.server_url) == (url, url)
 
 
 def test_a_worker_without_a_token_is_told_where_to_get_one(here, capsys):

@@ -8,7 +8,6 @@ from fastmcp.exceptions import ToolError
 from typer.testing import CliRunner
 
 from flux.cli.main import app
-from flux.cli.mcp import target
 from flux.config import load_settings
 
 
@@ -27,7 +26,7 @@ def folder(tmp_path, monkeypatch):
     ],
 )
 def test_the_server_it_works_for(given, url):
-    assert target(load_settings(given)) == url
+    assert load_settings(given).mcp.server_url == url
 
 
 def test_a_port_in_use_is_told():

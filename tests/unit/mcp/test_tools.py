@@ -126,7 +126,7 @@ async def test_a_failed_run_is_a_result_not_a_tool_error(agent, worker, publish)
         ("get_workflow_details", {"workflow": "hello", "version": 9}, "version_not_found"),
         ("get_execution_status", {"execution_id": "nope"}, "execution_not_found"),
         ("resume_workflow_sync", {"execution_id": "nope"}, "execution_not_found"),
-        ("execute_workflow_async", {"workflow": "a/b/c"}, "not_found"),
+        ("execute_workflow_async", {"workflow": "a/b/c"}, "usage_error"),
     ],
 )
 async def test_errors_are_tool_errors_with_code_and_hint(agent, publish, tool, arguments, code):
