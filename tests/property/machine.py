@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import event, note
@@ -21,8 +22,8 @@ from flux.errors import (
 )
 from flux.store.committer import run_inline
 
-from .programs import PROGRAMS, Failed, Seq, lengthened, read, undecided
-from .world import ID, Interpreter, World, transitions
+from .programs import ANYTHING, PROGRAMS, Failed, Seq, lengthened, read, undecided
+from .world import ID, RESCUE, Interpreter, World, transitions
 
 E = ExecutionEventType
 S = ExecutionState
@@ -211,7 +212,7 @@ class Engine(RuleBasedStateMachine):
         code = self.world.programs[-1]
         if fits:
             self.lengthened += 1
-            self.world.programs.append(Interpreter(lengthened(code.program), code.salt))
+            self.world.programs.append(replace(code, program=lengthened(code.program)))
             self.count("deploy compatible code")
         else:
             self.deploy_other_code()
@@ -221,7 +222,7 @@ class Engine(RuleBasedStateMachine):
         recorded = any(one.type is E.TASK_COMPLETED and one.name == "do" for one in self.world.history)
         if recorded and not self.cancelled and not self.diverges:
             self.diverges = True
-            self.world.programs.append(Interpreter(self.world.programs[-1].program, "!"))
+            self.world.programs.append(replace(self.world.programs[-1], salt="!"))
             self.count("deploy incompatible code")
 
     @precondition(lambda self: self.diverges and self.world.session is None)
@@ -229,17 +230,19 @@ class Engine(RuleBasedStateMachine):
     def move_back(self) -> None:
         """Somebody has it go on with code that fits."""
         self.diverges = False
-        self.world.programs.append(Interpreter(self.world.programs[-1].program))
+        self.world.programs.append(replace(self.world.programs[-1], salt=""))
         if not self.local and not self.state.is_terminal:
             self.world.append(E.WORKFLOW_MOVED, {"from": "b", "to": "a"})
         self.count("move back")
 
     @precondition(lambda self: self.state is S.FAILED)
-    @rule(fits=st.booleans())
-    def reopen(self, fits: bool) -> None:
-        """Somebody has it go on, with the code that failed or with other code."""
-        if not fits:
+    @rule(code=st.sampled_from(["the same", "other", "mended", "mended"]))
+    def reopen(self, code: str) -> None:
+        """Somebody has it go on: with the code that failed, with other code, or with code that asks for help."""
+        if code == "other":
             self.deploy_other_code()
+        elif code == "mended":
+            self.world.programs.append(replace(self.world.programs[-1], asks=True))
         self.world.append(E.WORKFLOW_REOPENED)
         self.count("reopen")
 
@@ -336,7 +339,8 @@ class Engine(RuleBasedStateMachine):
     def fits_the_model(self) -> None:
         """Undisturbed by time and by people, it came out as a plain reading of the program says."""
         world, execution = self.world, self.world.execution
-        program = world.programs[-1].program
+        code = world.programs[-1]
+        program = code.program
         kept = [one for one in world.history if one.type is E.WORKFLOW_TIMED_OUT]
         event(f"ended {execution.state}")
         if execution.state is S.CANCELLED:
@@ -344,7 +348,7 @@ class Engine(RuleBasedStateMachine):
         if self.cancelled or kept or undecided(program) or world.ledger.exempt:
             return
         try:
-            wanted = read(program, "r", world.ledger.told)
+            wanted = self.wanted(code)
         except Failed:
             assert execution.state is S.FAILED
         else:
@@ -352,6 +356,16 @@ class Engine(RuleBasedStateMachine):
             assert execution.state is S.COMPLETED, world.codec.decode(execution.output)
             assert wanted == world.codec.decode(execution.output)
         self.count("compared with the model")
+
+    def wanted(self, code: Interpreter) -> Any:
+        """What the code gives by a plain reading. Raises `Failed`."""
+        told = self.world.ledger.told
+        try:
+            return read(code.program, "r", told)
+        except Failed:
+            if not code.asks:
+                raise
+            return told.get(RESCUE, ANYTHING)
 
 
 __all__ = ["ID", "Engine", "passed", "rules"]

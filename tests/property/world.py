@@ -109,20 +109,31 @@ async def _fails(path: str, fails: int, takes: float) -> str:
 HANDLERS = {"": None, "works": _works, "fails": _fails}
 
 
+RESCUE = "r.rescue"
+"""Path of what a person says when a program has failed."""
+
+
+@dataclass(frozen=True)
 class Interpreter:
     """Runs a program as the body of a workflow.
 
     Attributes:
         salt: makes the first task another one: code that has changed in a way that matters.
+        asks: a person says what comes out when the program fails.
     """
 
-    def __init__(self, program: Seq, salt: str = "") -> None:
-        self.program = program
-        self.salt = salt
+    program: Seq
+    salt: str = ""
+    asks: bool = False
 
     async def body(self, ctx: ExecutionContext[Any]) -> Any:
         """The workflow."""
-        return await self.run(self.program, "r")
+        try:
+            return await self.run(self.program, "r")
+        except Exception:
+            if not self.asks:
+                raise
+            return await self.told(RESCUE, pause("rescue"))
 
     async def run(self, step: Step, path: str) -> Any:
         """One step; its value."""
