@@ -95,11 +95,17 @@ class History:
 
     @property
     def before_cancel(self) -> set[str]:
-        """Those of `in_flight` that had been made when the body was cancelled."""
+        """Those of `in_flight` and `replayable` that had been made, and had not ended, when the body was cancelled."""
         struck = self.struck
         if struck is None:
             return set()
-        return {call_id for call_id in self.in_flight if self.calls[call_id].first.seq < struck.seq}
+        return {call_id for call_id in (*self.in_flight, *self.replayable) if self._was_running(call_id, struck)}
+
+    def _was_running(self, call_id: str, struck: EventRecord) -> bool:
+        call = self.calls.get(call_id)
+        if call is None or call.first.seq > struck.seq:
+            return False
+        return call.outcome is None or call.outcome.seq > struck.seq
 
     def newest_answer(self) -> Payload | None:
         """The answer that has ended the newest pause; None when it has ended by itself."""

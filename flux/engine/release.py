@@ -39,7 +39,7 @@ class Releaser:
         enclosing: those of `in_flight` that are let in during replay, for the recorded calls inside them.
         cancelled: those of `replayable` that were cancelled, with the seconds that took; they are never
             delivered: the code, or the request, cancels them again.
-        before_cancel: ids of `in_flight` calls that were made before the code was cancelled, which stands
+        before_cancel: ids of calls that were under way when the code was cancelled, which stands
             among `replayable` as `CANCEL_MARK`.
         outside: whether the code awaits something that is not Flux's, or runs in a thread.
         skip: lets a timer of the code's own ring at once, if nothing but its timers can move it.
@@ -265,7 +265,8 @@ class Releaser:
 
     def _repeat_cancel(self) -> bool:
         """Cancel the code where it was cancelled before: when every call made before has been met."""
-        if self._missing & self._before_cancel:
+        unmet = self._missing.union(self._recorded) - self._waiting.keys()
+        if unmet & self._before_cancel:
             return False
         self._recorded.popleft()
         self._on_cancel()

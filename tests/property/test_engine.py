@@ -1,14 +1,12 @@
 """A short run of the state machine; `tests/long` has the long one."""
 
-from hypothesis import HealthCheck, settings
+import subprocess
+import sys
+from pathlib import Path
 
-from .machine import Engine
+ROOT = Path(__file__).parent.parent.parent
 
-TestEngine = Engine.TestCase
-TestEngine.settings = settings(
-    max_examples=25,
-    stateful_step_count=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+
+def test_the_engine_keeps_its_promises():
+    run = subprocess.run([sys.executable, "-m", "tests.property"], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr

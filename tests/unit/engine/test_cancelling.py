@@ -246,6 +246,25 @@ async def test_cleanup_behind_a_timeout_goes_on_after_a_crash(lab):
     assert lab.types.count("WORKFLOW_TIMED_OUT") == 1
 
 
+async def test_a_body_is_cancelled_where_it_was_even_when_it_gets_there_slowly(lab):
+    @workflow.with_options(timeout=60)
+    async def w(ctx):
+        await note("before")
+        await asyncio.sleep(0.01)
+        await sleep(3600)
+
+    lab.clock = FakeClock()
+    await lab.run(w)
+    lab.clock.advance(61)
+    lab.crash_after = len(lab.log) + 2
+    await lab.run(w)
+    assert lab.types[-2:] == ["WORKFLOW_TIMED_OUT", "TASK_CANCELLED"]
+    lab.crash_after, lab.stale = None, False
+    session = await lab.run(w)
+    assert isinstance(session.context.output, ExecutionTimeoutError)
+    assert session.divergence is None
+
+
 async def test_every_task_in_flight_shows_its_cancellation_once(lab):
     lab.clock = FakeClock()
     undone.clear()
