@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flux.cli.inputs import parse_input
-from flux.cli.keeping import WHERE, on_server_or_store
+from flux.cli.keeping import WHERE, on_server_or_store, show_names
 from flux.cli.options import FormatOption, ServerUrl, example, new_app
-from flux.cli.render import put, put_json, talk
+from flux.cli.render import put, put_json
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -25,11 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the config.")
 def list_configs(format: FormatOption = "simple", server_url: ServerUrl = "") -> None:
     """List the names of the configs."""
     names = on_server_or_store(server_url, lambda client: client.list_configs(), lambda store: store.configs.names())
-    if format == "json":
-        return put_json(names)
-    if not names:
-        return talk("No configs. Keep one with `flux configs set NAME VALUE`.")
-    return put("\n".join(names))
+    show_names(names, format, "No configs. Keep one with `flux configs set NAME VALUE`.")
 
 
 @app.command("set", epilog=example("flux configs set limits '{\"rows\": 100}'", "flux configs set limits @limits.json"))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from flux.cli.render import talk
+from flux.cli.options import Format
+from flux.cli.render import put, put_json, talk
 from flux.cli.session import on_server
 from flux.errors import ServerUnavailableError
 
@@ -31,6 +32,16 @@ def on_server_or_store(
         if server_url or _is_server_set():
             raise
     return asyncio.run(_in_store(in_store))
+
+
+def show_names(names: Sequence[str], format: Format, nothing: str) -> None:
+    """Print the names of what is kept, a line each; say `nothing` when there are none."""
+    if format == "json":
+        put_json(names)
+    elif names:
+        put("\n".join(names))
+    else:
+        talk(nothing)
 
 
 async def _in_store(work: Callable[[Store], Awaitable[T]]) -> T:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flux.cli.keeping import WHERE, on_server_or_store
+from flux.cli.keeping import WHERE, on_server_or_store, show_names
 from flux.cli.options import FormatOption, ServerUrl, example, new_app
-from flux.cli.render import put, put_json, talk
+from flux.cli.render import put, put_json
 
 if TYPE_CHECKING:
     from flux.client.client import FluxClient
@@ -24,11 +24,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the secret.")
 def list_secrets(format: FormatOption = "simple", server_url: ServerUrl = "") -> None:
     """List the names of the secrets."""
     names = on_server_or_store(server_url, lambda client: client.list_secrets(), lambda store: store.secrets.names())
-    if format == "json":
-        return put_json(names)
-    if not names:
-        return talk("No secrets. Keep one with `flux secrets set NAME VALUE`.")
-    return put("\n".join(names))
+    show_names(names, format, "No secrets. Keep one with `flux secrets set NAME VALUE`.")
 
 
 @app.command("set", epilog=example("flux secrets set API_KEY hunter2", "pass show api | flux secrets set API_KEY -"))
